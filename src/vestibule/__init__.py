@@ -1,0 +1,1 @@
+"""Vestibule: the entrance hall of MCP servers."""
