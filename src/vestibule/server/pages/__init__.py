@@ -1,0 +1,229 @@
+"""The pages that people see: consent, errors, and the way on.
+
+Owns their words, looks and headers; knows nothing of requests, cookies or grants. Plain HTML and CSS: no script, nothing
+loaded from anywhere. Every value is escaped by the template engine, whoever it came from. Imports protocol and what is below it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined, TemplateError
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from vestibule.errors import ConfigurationError
+from vestibule.server.pages.links import LinkKind, LinkRule, destination
+from vestibule.server.pages.style import content_security_policy, stylesheet
+
+__all__ = ["ConsentClient", "LinkKind", "Pages"]
+
+_NAME_LIMIT = 80  # characters of a self-chosen name: enough to recognise it, too few to write a message in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentClient:
+    """What the consent page says about a client.
+
+    Attributes:
+        redirect_uri: where the answer will go; the one thing about a public client that is not mere assertion.
+        client_name: the name it gave itself, if any.
+        client_id_host: host of its metadata document, for a client named by URL.
+        is_configured: the operator set it up, so its name can be trusted.
+    """
+
+    redirect_uri: str
+    client_name: str | None = None
+    client_id_host: str | None = None
+    is_configured: bool = False
+
+
+class Pages:
+    """Renders every page, with strict headers.
+
+    Args:
+        server_name: what people know the server by; shown on top of every page.
+        templates: a directory whose files are taken before the built-in ones (``base.html``, ``consent.html``,
+            ``error.html``, ``continue.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
+        colours: CSS colour literals by name, see :func:`vestibule.server.pages.style.stylesheet`.
+        csp: Content-Security-Policy: None for the built-in one, an empty string for no header, otherwise as given.
+        schemes: private-use schemes admitted as link targets besides those of known apps.
+
+    Raises:
+        ConfigurationError: a template does not parse, or a colour or scheme is not valid.
+    """
+
+    def __init__(
+        self,
+        *,
+        server_name: str,
+        templates: Path | None = None,
+        colours: Mapping[str, str] | None = None,
+        csp: str | None = None,
+        schemes: Collection[str] = (),
+    ) -> None:
+        self._links = LinkRule(schemes)
+        environment = _environment(templates)
+        try:
+            style = stylesheet(environment.get_template("pages.css").render(), colours or {})
+            self._templates = {name: environment.get_template(f"{name}.html") for name in ("consent", "error", "continue")}
+        except TemplateError as error:
+            raise ConfigurationError(f"templates: {error.message} ({type(error).__name__})") from error
+        self._shared: dict[str, Any] = {"server_name": server_name, "style": Markup("<style>{}</style>").format(Markup(style))}  # noqa: S704 own file
+        self._headers = _headers(content_security_policy(style) if csp is None else csp)
+
+    def consent(
+        self,
+        *,
+        client: ConsentClient,
+        redirect_kind: LinkKind,
+        scopes: Sequence[str],
+        resource: str,
+        hidden: Mapping[str, str],
+        server_name: str | None = None,
+        upstream_name: str | None = None,
+        remembered_option: bool = False,
+        warnings: Sequence[str] = (),
+    ) -> Response:
+        """Ask the user whether `client` may have access. Posts ``action=approve`` or ``action=deny`` to its own URL.
+
+        Args:
+            client: who asks.
+            redirect_kind: whether its redirect URI is a web address, a loopback address or an app's own scheme.
+            scopes: what it asks for.
+            resource: URL of the protected resource (RFC 8707).
+            hidden: form fields to send along, such as the proof against forgery.
+            server_name: instead of the usual one.
+            upstream_name: where the user signs in next.
+            remembered_option: offer a checkbox, ``remember=yes``.
+            warnings: further sentences to read before deciding.
+
+        Raises:
+            Refusal: no page may link to the redirect URI.
+        """
+        values = {
+            "client_name": _shortened(client.client_name or ""),
+            "client_id_host": client.client_id_host,
+            "is_configured": client.is_configured,
+            "redirect_uri": self._links.check(client.redirect_uri),
+            "destination": destination(client.redirect_uri),
+            "redirect_kind": redirect_kind,
+            "scopes": scopes,
+            "resource": resource,
+            "hidden": hidden,
+            "upstream_name": upstream_name,
+            "remembered_option": remembered_option,
+            "warnings": warnings,
+        }
+        return self._page("consent", 200, values | ({"server_name": server_name} if server_name else {}))
+
+    def error(
+        self,
+        *,
+        status: int,
+        title: str,
+        what_happened: str,
+        what_to_do: str,
+        request_id: str,
+        reason_code: str,
+        return_url: str | None = None,
+        return_label: str = "Back to the app",
+    ) -> Response:
+        """Say what happened and what to do next.
+
+        Args:
+            status: HTTP status.
+            title: the headline.
+            what_happened: for people, without secrets.
+            what_to_do: the next step.
+            request_id: the id that the log carries too.
+            reason_code: code from :mod:`vestibule.reasons`.
+            return_url: where a link may lead back to. One that no page may link to is left out: an error page must not fail.
+            return_label: text of that link.
+        """
+        values = {
+            "title": title,
+            "what_happened": what_happened,
+            "what_to_do": what_to_do,
+            "request_id": request_id,
+            "reason_code": reason_code,
+            "return_url": return_url if return_url and self._links.admits(return_url) else None,
+            "return_label": return_label,
+        }
+        return self._page("error", status, values)
+
+    def continue_to(self, url: str, *, title: str, explanation: str, kind: Literal["provider"] | LinkKind) -> Response:
+        """Send the browser on, from a page instead of by a redirect.
+
+        A redirect after a form post falls under the posting page's ``form-action`` all along its chain, and one to an app's
+        scheme leaves an empty tab behind. A page that refreshes at once, with a link beside it, does neither.
+
+        Args:
+            url: where to; may hold a code.
+            title: the headline.
+            explanation: one sentence on what is going on.
+            kind: ``"provider"`` for the way to sign in, otherwise where the client gets its answer.
+
+        Raises:
+            Refusal: no page may link to `url`.
+        """
+        values = {
+            "url": self._links.check(url),
+            "destination": destination(url),
+            "title": title,
+            "explanation": explanation,
+            "kind": kind,
+        }
+        return self._page("continue", 200, values)
+
+    def _page(self, name: str, status: int, values: dict[str, Any]) -> Response:
+        return HTMLResponse(self._templates[name].render(self._shared | values), status, self._headers)
+
+
+def _environment(templates: Path | None) -> Environment:
+    builtin = PackageLoader("vestibule.server.pages")
+    own = [FileSystemLoader(templates)] if templates else []
+    return Environment(
+        loader=ChoiceLoader([*own, builtin, PrefixLoader({"builtin": builtin})]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _headers(csp: str) -> dict[str, str]:
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": "en",
+        "Content-Security-Policy": csp,
+        # Clients open the login in a popup and watch it. Every stricter value cuts the tie to the opener for good.
+        "Cross-Origin-Opener-Policy": "unsafe-none",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "X-Robots-Tag": "noindex",
+    }
+    return {name: value for name, value in headers.items() if value}
+
+
+def _visible(value: Any) -> Any:
+    """Leave out what a person cannot see and a page can be turned around with: controls, bidi marks, lone surrogates."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(" " if character.isspace() else character for character in value if _is_visible(character))
+
+
+def _is_visible(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def _shortened(name: str) -> str:
+    words = " ".join(_visible(name).split())
+    return words if len(words) <= _NAME_LIMIT else f"{words[: _NAME_LIMIT - 1]}…"

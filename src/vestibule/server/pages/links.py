@@ -1,0 +1,106 @@
+"""Which URLs a page may send a browser to, and how they are shown to a person.
+
+The redirect URI was checked at registration and at authorization; this is the last door before a browser follows it, so it
+is checked once more, without trust in what came before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from vestibule import reasons
+from vestibule.errors import ConfigurationError, Refusal
+from vestibule.protocol.redirect_uris import KNOWN_SCHEMES
+
+__all__ = ["LinkKind", "LinkRule", "destination"]
+
+LinkKind = Literal["web", "loopback", "custom"]
+
+_WEB: Final = frozenset({"http", "https"})
+# What a browser runs, shows or opens by itself instead of handing it to an app.
+_OF_THE_BROWSER: Final = frozenset(
+    {"about", "blob", "chrome", "data", "file", "filesystem", "javascript", "jar", "resource", "vbscript", "view-source"}
+)
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+# RFC 3986 §2. Anything else is dropped, encoded or taken for a slash by browsers, each in its own way. No limit on the length:
+# a client's state may be long.
+_LEGAL: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+
+
+class LinkRule:
+    """The allow-list of schemes: web addresses, the private-use schemes of known apps, any with a dot (RFC 8252 §7.1).
+
+    Args:
+        schemes: further private-use schemes that the operator admits, without the colon.
+
+    Raises:
+        ConfigurationError: one of them is not a scheme that a browser hands to an app.
+    """
+
+    def __init__(self, schemes: Collection[str] = ()) -> None:
+        self._schemes = frozenset(_check_scheme(scheme) for scheme in schemes) | KNOWN_SCHEMES
+
+    def check(self, url: str) -> str:
+        """Return `url` if a page may link to it.
+
+        Raises:
+            Refusal: it is not; the detail says why and never repeats the URL, which may hold a code.
+        """
+        if not _LEGAL.fullmatch(url):
+            raise _refused("it holds characters that no URL has")
+        parts = _split(url)
+        if parts.scheme in _WEB:
+            _check_authority(parts)
+        elif not self._is_private_use(parts.scheme):
+            raise _refused("its scheme is not on the list")
+        return url
+
+    def admits(self, url: str) -> bool:
+        """Whether a page may link to `url`."""
+        try:
+            self.check(url)
+        except Refusal:
+            return False
+        return True
+
+    def _is_private_use(self, scheme: str) -> bool:
+        return scheme not in _OF_THE_BROWSER and ("." in scheme or scheme in self._schemes)
+
+
+def destination(url: str) -> str:
+    """Who gets what is sent to a checked `url`: host and port, or ``scheme:`` where an app takes it."""
+    parts = urlsplit(url)
+    if parts.scheme in _WEB:
+        return parts.netloc.lower()
+    return f"{parts.scheme}:"
+
+
+def _check_scheme(scheme: str) -> str:
+    if not _SCHEME.fullmatch(scheme) or scheme in _WEB | _OF_THE_BROWSER:
+        raise ConfigurationError(
+            f"schemes: {scheme!r} is not a private-use URI scheme; write it in lower case without the colon."
+        )
+    return scheme
+
+
+def _check_authority(parts: SplitResult) -> None:
+    if not parts.hostname:
+        raise _refused("it names no host")
+    if "@" in parts.netloc:
+        raise _refused("it holds credentials, which can pass for a host")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because it is checked only when read
+    except ValueError as error:
+        raise _refused("it cannot be parsed") from error
+    return parts
+
+
+def _refused(why: str) -> Refusal:
+    return Refusal(reasons.REDIRECT_URI_INVALID, f"a page must not link to this URL: {why}")
