@@ -18,6 +18,7 @@ __all__ = ["LOOPBACK_HOSTS", "MAX_URI_CHARACTERS", "URI", "parse_uri"]
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_URI_CHARACTERS: Final = 2048
 
+_WEB: Final = ("http", "https")
 _LEGAL: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")  # RFC 3986 §2
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # §3.1
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~]*)(?::(?P<port>[1-9][0-9]{0,4}))?")
@@ -51,7 +52,7 @@ class URI:
     @property
     def is_web(self) -> bool:
         """Whether it is ``http`` or ``https``."""
-        return self.scheme in ("http", "https")
+        return self.scheme in _WEB
 
     @property
     def is_loopback(self) -> bool:
@@ -106,17 +107,21 @@ def parse_uri(text: str) -> URI | None:
     except ValueError:
         return None
     after_scheme = text[len(parts.scheme) + 1 :]
-    if not after_scheme.startswith("//"):
-        return None if parts.scheme in ("http", "https") else URI(text, parts.scheme, None, "", None, after_scheme, False)
-    userinfo, at, authority = parts.netloc.rpartition("@")
+    if after_scheme.startswith("//"):
+        return _with_authority(text, parts.scheme, parts.netloc, after_scheme[2 + len(parts.netloc) :])
+    return None if parts.scheme in _WEB else URI(text, parts.scheme, None, "", None, after_scheme, False)
+
+
+def _with_authority(text: str, scheme: str, netloc: str, rest: str) -> URI | None:
+    _, at, authority = netloc.rpartition("@")
     match = _AUTHORITY.fullmatch(authority)
-    if match is None or int(match["port"] or 0) > 65535:
-        return None
-    host = match["host"].lower().strip("[]")
-    if not _is_host(host, bracketed=match["host"].startswith("["), required=parts.scheme in ("http", "https")):
+    if match is None:
         return None
     port = int(match["port"]) if match["port"] else None
-    return URI(text, parts.scheme, authority, host, port, after_scheme[2 + len(parts.netloc) :], bool(at))
+    host = match["host"].lower().strip("[]")
+    if (port or 0) > 65535 or not _is_host(host, bracketed=match["host"].startswith("["), required=scheme in _WEB):
+        return None
+    return URI(text, scheme, authority, host, port, rest, bool(at))
 
 
 def _is_host(host: str, *, bracketed: bool, required: bool) -> bool:
