@@ -1,5 +1,11 @@
-"""Four atomic verbs on records, and the backends that keep them.
+"""Storage: four atomic verbs on records that have a version and a time to live.
 
-Owns persistence and its guarantees, and the contract suite that any store must pass; knows nothing of what the records mean. May
-import :mod:`vestibule.keys`, :mod:`vestibule.protocol` and what lies below them.
+May import ``keys`` and what lies below it; knows nothing of what the records mean.
+
+- :mod:`vestibule.storage.protocol` — :class:`~vestibule.storage.protocol.Store` and :class:`~vestibule.storage.protocol.Record`
+- :mod:`vestibule.storage.memory`, :mod:`vestibule.storage.sqlite` — the stores that come with the package
+- :mod:`vestibule.storage.key_value` — any ``py-key-value-aio`` store, with what that protocol cannot promise
+- :mod:`vestibule.storage.sealed` — records that are encrypted before they reach a store
+- :mod:`vestibule.storage.locate` — from a setting to a store
+- :mod:`vestibule.storage.contract` — the tests that every store has to pass
 """

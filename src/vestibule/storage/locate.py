@@ -1,0 +1,121 @@
+"""From the ``client_storage`` setting to a store, and where the default one lives."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+import platformdirs
+
+from vestibule.clock import Clock
+from vestibule.errors import ConfigurationError
+from vestibule.storage.memory import MemoryStore
+from vestibule.storage.protocol import Store
+from vestibule.storage.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from key_value.aio.protocols.key_value import AsyncKeyValueProtocol
+
+__all__ = ["ClientStorage", "default_directory", "key_path", "open_store"]
+
+_log = logging.getLogger("vestibule.storage")
+
+ClientStorage = Union[None, str, os.PathLike[str], Store, "AsyncKeyValueProtocol"]
+
+_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_NOT_YET = {
+    "redis": "redis",
+    "rediss": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+}
+
+
+def open_store(client_storage: ClientStorage, *, namespace: str, public_url: str, clock: Clock | None = None) -> Store:
+    """The store that a setting names. The log says where state is kept and whether it survives a restart.
+
+    Args:
+        client_storage: None for the default SQLite file; ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or
+            ``memory://``; a path; a store; or a ``py-key-value-aio`` store.
+        namespace: what tells two servers on one machine apart, the issuer; each has a default file of its own.
+        public_url: the server's URL, for the log.
+        clock: the time.
+
+    Raises:
+        ConfigurationError: the setting names no store that can be had.
+    """
+    store = _choose(client_storage, namespace, clock)
+    _say_where(store, public_url)
+    return store
+
+
+def default_directory() -> Path:
+    """The folder of state and keys: ``VESTIBULE_HOME``, or the platform's folder for a user's data."""
+    home = os.environ.get("VESTIBULE_HOME")
+    return Path(home).expanduser().absolute() if home else Path(platformdirs.user_data_path("vestibule", appauthor=False))
+
+
+def key_path(store: Store, *, namespace: str) -> Path:
+    """Where the generated signing key is kept: beside the store's file, or in :func:`default_directory`."""
+    if isinstance(store, SQLiteStore) and store.path is not None:
+        return store.path.with_suffix(".key")
+    return default_directory() / f"{_file_stem(namespace)}.key"
+
+
+def _choose(client_storage: ClientStorage, namespace: str, clock: Clock | None) -> Store:
+    if client_storage is None:
+        return SQLiteStore(default_directory() / f"{_file_stem(namespace)}.sqlite3", clock)
+    if isinstance(client_storage, str):
+        return _from_url(client_storage, clock)
+    if isinstance(client_storage, os.PathLike):
+        return SQLiteStore(client_storage, clock)
+    if isinstance(client_storage, Store):
+        return client_storage
+    if all(callable(getattr(client_storage, verb, None)) for verb in ("get", "put", "delete", "ttl")):
+        from vestibule.storage.key_value import KeyValueStore
+
+        return KeyValueStore(client_storage, clock)
+    raise ConfigurationError(
+        "client_storage must be a store, a URL such as sqlite:////var/lib/vestibule/state.sqlite3, or None."
+    )
+
+
+def _from_url(url: str, clock: Clock | None) -> Store:
+    scheme, separator, rest = url.partition("://")
+    if scheme == "memory" and separator:
+        return MemoryStore(clock)
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        path = rest[1:]
+        return SQLiteStore(path if path == ":memory:" else Path(path).expanduser(), clock)
+    if scheme in _NOT_YET:
+        raise ConfigurationError(
+            f"client_storage: {scheme}:// needs the extra vestibule[{_NOT_YET[scheme]}], not available yet."
+        )
+    # The URL itself may hold a password, so it is not repeated.
+    raise ConfigurationError("client_storage: only sqlite:///path (four slashes for an absolute path) and memory:// are known.")
+
+
+def _file_stem(namespace: str) -> str:
+    return f"state-{hashlib.sha256(namespace.encode()).hexdigest()[:16]}"
+
+
+def _say_where(store: Store, public_url: str) -> None:
+    if isinstance(store, SQLiteStore) and store.path is not None:
+        _log.info("sessions of %s are kept in %s and survive a restart", public_url, store.path)
+        if _is_inside_container_layer(store.path):
+            _log.warning(
+                "%s is inside the container: mount a volume there, or every update ends all sessions", store.path.parent
+            )
+    elif isinstance(store, SQLiteStore | MemoryStore):
+        _log.warning("sessions of %s are kept in memory only: a restart ends them all", public_url)
+    else:
+        _log.info("sessions of %s are kept in %r", public_url, store)
+
+
+def _is_inside_container_layer(path: Path) -> bool:
+    return any(mark.exists() for mark in _CONTAINER_MARKS) and path.stat().st_dev == Path("/").stat().st_dev
