@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,8 +25,10 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, TokenRejected
 from vestibule.keys import base64url
-from vestibule.keys.keyring import KeyRing
-from vestibule.keys.strict_json import read_object
+from vestibule.protocol.json_documents import read_json_object
+
+if TYPE_CHECKING:
+    from vestibule.keys.keyring import KeyRing
 
 __all__ = [
     "ASYMMETRIC_ALGORITHMS",
@@ -37,6 +39,7 @@ __all__ = [
     "check_times",
     "check_type",
     "decode",
+    "peek_claims",
     "peek_header",
     "sign",
     "sign_access_token",
@@ -173,6 +176,16 @@ def peek_header(token: str) -> dict[str, Any] | None:
         return None
 
 
+def peek_claims(token: str) -> dict[str, Any] | None:
+    """The unchecked claims of a token, or None if it is no signed JWT. Good for finding whose keys to try, never for trust."""
+    if peek_header(token) is None:
+        return None
+    try:
+        return _read_claims(base64url.decode(token.split(".")[1]) or b"")
+    except TokenRejected:
+        return None
+
+
 def check_times(claims: Mapping[str, Any], now: float, leeway: float, *, require_exp: bool = True) -> None:
     """Check ``exp``, ``nbf`` and ``iat`` (RFC 7519 §4.1.4–6).
 
@@ -280,7 +293,7 @@ def _read_header(token: str) -> dict[str, Any]:
     if data is None:
         raise TokenRejected(reasons.TOKEN_OPAQUE, "an encrypted JWT" if len(segments) == 5 else "")
     try:
-        return read_object(data)
+        return read_json_object(data)
     except ValueError:
         raise TokenRejected(reasons.TOKEN_OPAQUE, "the header is no JSON object") from None
 
@@ -312,10 +325,18 @@ def _verify(token: str, keys: list[Key]) -> bytes:
 
 def _read_claims(payload: bytes) -> dict[str, Any]:
     try:
-        return read_object(payload)
+        claims = read_json_object(payload)
+        if b"\\u" in payload:
+            _refuse_lone_surrogates(claims)
+        return claims
     except ValueError as error:
         detail = "not UTF-8" if isinstance(error, UnicodeError) else "not an unambiguous JSON object"
         raise TokenRejected(reasons.TOKEN_CLAIMS, detail) from None
+
+
+def _refuse_lone_surrogates(claims: dict[str, Any]) -> None:
+    """Text that cannot be written down again (RFC 8259 §8.2) would only fail later, in a log, a header or a store."""
+    json.dumps(claims, ensure_ascii=False).encode("utf-8")
 
 
 def _read_time(claims: Mapping[str, Any], name: str) -> float | None:
@@ -395,7 +416,7 @@ def _import_native(key: object) -> Key:
 def _private_key(material: bytes) -> Key:
     try:
         if material.lstrip().startswith(b"{"):
-            return _import_private_jwk(read_object(material))
+            return _import_private_jwk(read_json_object(material))
         return _import_native(load_pem_private_key(material, password=None))
     except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
         raise ConfigurationError("The private key is neither a PEM nor a JWK that can be used.") from error

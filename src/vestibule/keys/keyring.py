@@ -15,11 +15,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,7 +25,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vestibule.errors import ConfigurationError
 from vestibule.keys import base64url
+from vestibule.keys.jwt import JWTKeySet
 from vestibule.keys.private_files import create_private_file
+from vestibule.protocol.uris import parse_uri
 
 __all__ = ["KeyRing", "SigningKey", "check_secret_strength", "load_or_create_key"]
 
@@ -117,6 +117,11 @@ class KeyRing:
         """Every key whose signatures still count, the current one first."""
         return tuple(_signing_key(secret) for secret in self._secrets)
 
+    @cached_property
+    def verification_key_set(self) -> JWTKeySet:
+        """The public halves of :attr:`verification_keys`, ready to check our own access tokens with."""
+        return JWTKeySet.from_keyring(self)
+
     def jwks(self) -> dict[str, Any]:
         """The public key set (RFC 7517 §5): no private member, each key with ``use``, ``alg`` and ``kid``."""
         return {"keys": [key.public_jwk() for key in self.verification_keys]}
@@ -158,7 +163,8 @@ def check_secret_strength(secret: str | bytes, public_url: str) -> None:
     weakness = _weakness(data)
     if not weakness:
         return
-    if not _is_loopback(public_url):
+    uri = parse_uri(public_url)
+    if uri is None or not uri.is_loopback:
         raise ConfigurationError(f"jwt_signing_key {weakness}; use 32 random bytes, e.g. from: openssl rand -base64 32")
     _log.warning("jwt_signing_key %s; that is accepted on a loopback URL only", weakness)
 
@@ -170,14 +176,6 @@ def _weakness(secret: bytes) -> str:
     if len(set(secret)) < 8 or any(placeholder in letters for placeholder in _PLACEHOLDERS):
         return "is a placeholder that anyone can guess"
     return ""
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _tighten(path: Path) -> None:
