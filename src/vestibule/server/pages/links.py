@@ -9,24 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from typing import Final, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, Refusal
-from vestibule.protocol.redirect_uris import KNOWN_SCHEMES
+from vestibule.protocol.redirect_uris import KNOWN_SCHEMES, display_host
+from vestibule.protocol.uris import parse_uri
 
 __all__ = ["LinkKind", "LinkRule", "destination"]
 
 LinkKind = Literal["web", "loopback", "custom"]
 
-_WEB: Final = frozenset({"http", "https"})
 # What a browser runs, shows or opens by itself instead of handing it to an app.
 _OF_THE_BROWSER: Final = frozenset(
-    {"about", "blob", "chrome", "data", "file", "filesystem", "javascript", "jar", "resource", "vbscript", "view-source"}
+    {
+        "about",
+        "blob",
+        "chrome",
+        "data",
+        "file",
+        "filesystem",
+        "http",
+        "https",
+        "jar",
+        "javascript",
+        "resource",
+        "vbscript",
+        "view-source",
+    }
 )
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
-# RFC 3986 §2. Anything else is dropped, encoded or taken for a slash by browsers, each in its own way. No limit on the length:
-# a client's state may be long.
+# RFC 3986 §2. Anything else is dropped, encoded or taken for a slash by browsers, each in its own way.
 _LEGAL: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 
@@ -49,13 +61,13 @@ class LinkRule:
         Raises:
             Refusal: it is not; the detail says why and never repeats the URL, which may hold a code.
         """
-        if not _LEGAL.fullmatch(url):
-            raise _refused("it holds characters that no URL has")
-        parts = _split(url)
-        if parts.scheme in _WEB:
-            _check_authority(parts)
-        elif not self._is_private_use(parts.scheme):
+        uri = parse_uri(_without_query(url))
+        if uri is None or not _LEGAL.fullmatch(url):
+            raise _refused("it cannot be read in one way only")
+        if not uri.is_web and not self._is_private_use(uri.scheme):
             raise _refused("its scheme is not on the list")
+        if uri.is_web and uri.has_userinfo:
+            raise _refused("it holds credentials, which can pass for a host")
         return url
 
     def admits(self, url: str) -> bool:
@@ -72,34 +84,20 @@ class LinkRule:
 
 def destination(url: str) -> str:
     """Who gets what is sent to a checked `url`: host and port, or ``scheme:`` where an app takes it."""
-    parts = urlsplit(url)
-    if parts.scheme in _WEB:
-        return parts.netloc.lower()
-    return f"{parts.scheme}:"
+    return display_host(_without_query(url))
 
 
 def _check_scheme(scheme: str) -> str:
-    if not _SCHEME.fullmatch(scheme) or scheme in _WEB | _OF_THE_BROWSER:
+    if not _SCHEME.fullmatch(scheme) or scheme in _OF_THE_BROWSER:
         raise ConfigurationError(
             f"schemes: {scheme!r} is not a private-use URI scheme; write it in lower case without the colon."
         )
     return scheme
 
 
-def _check_authority(parts: SplitResult) -> None:
-    if not parts.hostname:
-        raise _refused("it names no host")
-    if "@" in parts.netloc:
-        raise _refused("it holds credentials, which can pass for a host")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # read here, because it is checked only when read
-    except ValueError as error:
-        raise _refused("it cannot be parsed") from error
-    return parts
+def _without_query(url: str) -> str:
+    # What follows may be longer than any registered URI: a code and the client's own state.
+    return re.split(r"[?#]", url, maxsplit=1)[0]
 
 
 def _refused(why: str) -> Refusal:
