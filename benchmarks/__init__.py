@@ -1,0 +1,19 @@
+"""Vestibule and its peer, the OAuth bridge of the public ``fastmcp`` package, measured side by side in one run.
+
+``python -m benchmarks`` prints a table, writes ``artifacts/benchmark.json`` and draws ``docs/images/benchmark.svg``;
+``--quick`` is a short form. Both sides bridge the same stand-in provider (``upstream``), which runs in its own process,
+and take turns round by round, so that a busy machine disturbs both alike. Nothing here is a test: figures are reported,
+only the claim "a known token costs no store read, no network and no public-key operation" is asserted.
+
+    run          the command: settings, the row groups one after the other, the reports
+    rows         one row of the table: series of rounds, medians, ratios
+    timing       how a round is timed
+    sides        how each side is built, alike
+    upstream     the stand-in provider (own process)
+    server       a FastMCP server of one side (own process)
+    processes    starting and stopping those two
+    walk         one whole login, as a client and a browser do it
+    counting     what one call did: store reads, network requests, public-key operations
+    verify, calls, login, register, footprint    the row groups
+    report       table, JSON, picture
+"""
