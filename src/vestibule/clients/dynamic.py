@@ -112,7 +112,5 @@ def _unpack(packed: bytes) -> dict[str, Any] | None:
     """What :func:`_pack` packed; None if a later version packed it in another way."""
     if packed[:1] != _PACKING:
         return None
-    registration: dict[str, Any] = json.loads(
-        zlib.decompressobj(wbits=-12, zdict=_WORDS).decompress(packed[1:], _MAX_REGISTRATION)
-    )
+    registration: dict[str, Any] = json.loads(zlib.decompressobj(wbits=-12, zdict=_WORDS).decompress(packed[1:]))
     return registration
