@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.upstream import CLIENT_ID, CLIENT_SECRET, SCOPE
@@ -15,7 +17,11 @@ def build_provider(side: str, *, upstream: str, base_url: str, **options: Any) -
     if side == "ours":
         from vestibule import OIDCProxy
     else:
+        import fastmcp
         from fastmcp.server.auth.oidc_proxy import OIDCProxy
+
+        # Read once at import otherwise: a later group would write into the directory of an earlier one.
+        fastmcp.settings.home = Path(os.environ["FASTMCP_HOME"])
     return OIDCProxy(
         config_url=f"{upstream}/.well-known/openid-configuration",
         client_id=CLIENT_ID,
