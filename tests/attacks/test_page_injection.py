@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tests.unit.pages.dom import Document, page
 from tests.unit.pages.examples import a_consent, a_continue, an_error
 
-from vestibule.errors import Refusal
+from vestibule.errors import OAuthError
 from vestibule.server.pages import Pages
 
 PAYLOADS = [
@@ -59,7 +59,6 @@ SHOWN_IN: dict[str, Callable[[Any], Response]] = {
     "consent resource": lambda x: a_consent(resource=x),
     "consent hidden name": lambda x: a_consent(hidden={x: "y"}),
     "consent hidden value": lambda x: a_consent(hidden={"state": x}),
-    "consent server_name": lambda x: a_consent(server_name=x),
     "consent upstream_name": lambda x: a_consent(upstream_name=x),
     "consent warning": lambda x: a_consent(warnings=[x]),
     "error title": lambda x: an_error(title=x),
@@ -70,7 +69,8 @@ SHOWN_IN: dict[str, Callable[[Any], Response]] = {
     "error return_label": lambda x: an_error(return_url="https://app.example/", return_label=x),
     "continue title": lambda x: a_continue(title=x),
     "continue explanation": lambda x: a_continue(explanation=x),
-    "server_name of all": lambda x: an_error(Pages(server_name=x)),
+    "consent server_name": lambda x: a_consent(Pages(server_name=x)),
+    "error server_name": lambda x: an_error(Pages(server_name=x)),
 }
 LINKED_IN: dict[str, Callable[[str], Response]] = {
     "consent redirect_uri": lambda x: a_consent(client={"redirect_uri": f"https://app.example/{x}"}),
@@ -105,9 +105,9 @@ def test_a_payload_in_a_link_stays_in_its_attribute(payload: str, show: Callable
 
 @pytest.mark.parametrize("payload", [payload for payload in PAYLOADS if set(payload) & set('<>"\\ {\x00')], ids=ascii)
 def test_a_payload_that_no_url_can_hold_is_refused_and_an_error_page_drops_it(payload: str) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(OAuthError):
         a_continue(url=f"https://app.example/?state={payload}")
-    with pytest.raises(Refusal):
+    with pytest.raises(OAuthError):
         a_consent(client={"redirect_uri": f"https://app.example/{payload}"})
     assert page(an_error(return_url=f"https://app.example/?error={payload}")).shape == page(an_error()).shape
 

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.pages.dom import page
 from tests.unit.pages.examples import a_consent
 
-from vestibule.errors import Refusal
+from vestibule.errors import OAuthError
 
 LOOPBACK = {"redirect_uri": "http://127.0.0.1:33418/callback"}
 CUSTOM = {"redirect_uri": "cursor://anysphere.cursor-mcp/oauth/callback"}
@@ -128,12 +128,6 @@ def test_remembering_is_offered_only_when_asked_for_and_never_preset() -> None:
     assert document.one("label").attributes["for"] == box.attributes["id"]
 
 
-def test_the_server_can_be_named_anew_for_one_page() -> None:
-    document = page(a_consent(server_name="Calendar"))
-    assert document.one("header").text == "Calendar"
-    assert "Notes" not in document.text
-
-
 def test_a_long_name_is_cut() -> None:
     text = page(a_consent(client={"client_name": "word " * 100})).text
     assert "“word word" in text
@@ -152,6 +146,6 @@ def test_characters_that_cannot_be_seen_are_left_out(name: str) -> None:
     "uri", ["javascript:alert(1)", "data:text/html,x", "https://claude.ai@evil.example/", "https://evil.example\\@claude.ai/"]
 )
 def test_a_redirect_uri_that_misleads_is_not_shown_at_all(uri: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(OAuthError) as refusal:
         a_consent(client={"redirect_uri": uri})
     assert uri not in str(refusal.value)

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.pages.dom import page
 from tests.unit.pages.examples import a_continue, an_error
 
-from vestibule.errors import ConfigurationError, Refusal
+from vestibule.errors import ConfigurationError, OAuthError
 from vestibule.server.pages import Pages
 
 REFUSED = [
@@ -60,7 +60,7 @@ def test_the_way_on_carries_the_url_unchanged_twice(url: str) -> None:
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_the_way_on_never_leads_to_what_a_browser_would_run_or_misread(url: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(OAuthError) as refusal:
         a_continue(url=url)
     assert refusal.value.reason.code == "redirect_uri_invalid"
     assert not url or url not in str(refusal.value)

@@ -84,7 +84,6 @@ class Pages:
         scopes: Sequence[str],
         resource: str,
         hidden: Mapping[str, str],
-        server_name: str | None = None,
         upstream_name: str | None = None,
         remembered_option: bool = False,
         warnings: Sequence[str] = (),
@@ -97,13 +96,12 @@ class Pages:
             scopes: what it asks for.
             resource: URL of the protected resource (RFC 8707).
             hidden: form fields to send along, such as the proof against forgery.
-            server_name: instead of the usual one.
             upstream_name: where the user signs in next.
             remembered_option: offer a checkbox, ``remember=yes``.
             warnings: further sentences to read before deciding.
 
         Raises:
-            Refusal: no page may link to the redirect URI.
+            OAuthError: no page may link to the redirect URI.
         """
         values = {
             "client_name": _shortened(client.client_name or ""),
@@ -119,7 +117,7 @@ class Pages:
             "remembered_option": remembered_option,
             "warnings": warnings,
         }
-        return self._page("consent", 200, values | ({"server_name": server_name} if server_name else {}))
+        return self._page("consent", 200, values)
 
     def error(
         self,
@@ -169,7 +167,7 @@ class Pages:
             kind: ``"provider"`` for the way to sign in, otherwise where the client gets its answer.
 
         Raises:
-            Refusal: no page may link to `url`.
+            OAuthError: no page may link to `url`.
         """
         values = {
             "url": self._links.check(url),

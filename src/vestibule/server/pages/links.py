@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Final, Literal
 
 from vestibule import reasons
-from vestibule.errors import ConfigurationError, Refusal
+from vestibule.errors import ConfigurationError, OAuthError
 from vestibule.protocol.redirect_uris import KNOWN_SCHEMES, display_host
 from vestibule.protocol.uris import parse_uri
 
@@ -59,7 +59,7 @@ class LinkRule:
         """Return `url` if a page may link to it.
 
         Raises:
-            Refusal: it is not; the detail says why and never repeats the URL, which may hold a code.
+            OAuthError: it is not; the detail says why and never repeats the URL, which may hold a code.
         """
         uri = parse_uri(_without_query(url))
         if uri is None or not _LEGAL.fullmatch(url):
@@ -74,7 +74,7 @@ class LinkRule:
         """Whether a page may link to `url`."""
         try:
             self.check(url)
-        except Refusal:
+        except OAuthError:
             return False
         return True
 
@@ -100,5 +100,5 @@ def _without_query(url: str) -> str:
     return re.split(r"[?#]", url, maxsplit=1)[0]
 
 
-def _refused(why: str) -> Refusal:
-    return Refusal(reasons.REDIRECT_URI_INVALID, f"a page must not link to this URL: {why}")
+def _refused(why: str) -> OAuthError:
+    return OAuthError("invalid_request", reasons.REDIRECT_URI_INVALID, f"a page must not link to this URL: {why}")
