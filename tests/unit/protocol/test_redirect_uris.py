@@ -91,6 +91,7 @@ REFUSED = [
     "https://app.example./cb",
     "https://app..example/cb",
     "https://-app.example/cb",
+    "https://" + "a." * 126 + "example/cb",
     "https://app.example%2f.evil.example/cb",
     "https://2130706433/cb",
     "https://0x7f.1/cb",
