@@ -42,7 +42,7 @@ def server_metadata(
     scopes_supported: Sequence[str],
     protected_resources: Sequence[str] = (),
     registration: bool = True,
-    client_id_metadata_documents: bool = False,
+    client_documents: bool = False,
     service_documentation: str | None = None,
     grant_types: Sequence[str] = GRANT_TYPES,
     token_endpoint_auth_methods: Sequence[str] = CLIENT_AUTH_METHODS,
@@ -57,7 +57,7 @@ def server_metadata(
             refresh tokens only where they see it.
         protected_resources: RFC 9728 §4.
         registration: whether ``/register`` takes clients (RFC 7591).
-        client_id_metadata_documents: whether a client may be named by URL (client ID metadata documents).
+        client_documents: whether a client may be named by URL (client ID metadata documents).
         service_documentation: URL, for developers.
         grant_types: what ``/token`` understands.
         token_endpoint_auth_methods: how clients authenticate, at every endpoint.
@@ -82,7 +82,7 @@ def server_metadata(
         "introspection_endpoint": f"{base}/introspect",
         **_endpoint_authentication("introspection_endpoint", methods),
         "authorization_response_iss_parameter_supported": True,
-        "client_id_metadata_document_supported": True if client_id_metadata_documents else None,
+        "client_id_metadata_document_supported": True if client_documents else None,
         "protected_resources": list(protected_resources),
         "service_documentation": service_documentation,
         **(_openid_members() if openid else {}),

@@ -61,7 +61,7 @@ def test_scopes_keep_their_order_and_offline_access_is_listed_once():
 
 @pytest.mark.spec("ASM-10")
 def test_client_documents_are_announced_only_when_they_work():
-    assert server(client_id_metadata_documents=True)["client_id_metadata_document_supported"] is True
+    assert server(client_documents=True)["client_id_metadata_document_supported"] is True
     assert "client_id_metadata_document_supported" not in server()
 
 
