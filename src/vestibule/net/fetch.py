@@ -1,0 +1,332 @@
+"""The two ways out of this server: guarded, for what clients and documents name, and trusted, for what the operator configured.
+
+Both follow no redirect, keep no cookie, and end a fetch that is too large or takes too long, whatever its parts do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import quote_plus, urlencode
+
+import httpx2
+
+from vestibule import reasons
+from vestibule.clock import Clock, SystemClock
+from vestibule.errors import Unavailable, VestibuleError
+from vestibule.net.addresses import is_forbidden
+from vestibule.net.client import guarded_client, trusted_client
+from vestibule.protocol.uris import URI, parse_uri
+
+__all__ = ["FetchFailed", "FetchForbidden", "FetchResult", "Fetcher", "Resolver", "TrustedClient"]
+
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Takes host name and port, gives its IP addresses; OSError if there are none."""
+
+_MAX_ADDRESSES: Final = 4
+_CONNECT_SECONDS: Final = 3.0
+# Names that lead inside: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, and what companies commonly use.
+_INTERNAL_DOMAINS: Final = frozenset(
+    {"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private"}
+)
+
+
+class FetchForbidden(VestibuleError):
+    """The URL must not be fetched; trying again will not help."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(reasons.FETCH_FORBIDDEN, detail)
+
+
+class FetchFailed(VestibuleError):
+    """The URL could not be fetched, or its answer cannot be used; another try may succeed."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(reasons.FETCH_FAILED, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """An answer, whatever its status.
+
+    Attributes:
+        status: HTTP status.
+        headers: names in any case.
+        body: decoded and complete; empty where only the status matters.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Fetcher:
+    """Fetches URLs that somebody else named, and nothing that is not public.
+
+    The name is resolved once, every address is checked, and a checked address is dialled, while ``Host`` and TLS carry the name:
+    an answer of the DNS that changes between check and use changes nothing.
+
+    Args:
+        clock: the time.
+        allowed_hosts: host names whose addresses may be internal, as the operator decided; plain http for the loopback ones.
+        egress_proxy: URL of a proxy that makes all connections. Names are then checked here and addresses there.
+        client: instead of the shared one.
+        resolver: instead of the system's.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        allowed_hosts: Collection[str] = (),
+        egress_proxy: str | None = None,
+        client: httpx2.AsyncClient | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._allowed_hosts = frozenset(host.lower().strip("[]") for host in allowed_hosts)
+        self._egress_proxy = egress_proxy
+        self._client = client
+        self._resolve = resolver or _resolve
+
+    async def get(self, url: str, *, max_bytes: int, timeout: float, accept: str = "application/json") -> FetchResult:  # noqa: ASYNC109
+        """Fetch a JSON document. Only an answer of status 200 is read.
+
+        Args:
+            url: https, without credentials.
+            max_bytes: of the whole body.
+            timeout: seconds for everything, from the first look at the DNS.
+            accept: the ``Accept`` header.
+
+        Raises:
+            FetchForbidden: the URL or an address it leads to is not public.
+            FetchFailed: no answer, an answer that is not JSON, too large or too slow.
+        """
+        uri = self._checked_url(url)
+        try:
+            async with asyncio.timeout(timeout):
+                targets = await self._targets(uri)
+                return await self._from_one_of(targets, uri, _Limits(self._clock, max_bytes, timeout), accept)
+        except TimeoutError as error:
+            raise FetchFailed(f"took longer than {timeout:g} s") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise FetchFailed(type(error).__name__) from error
+
+    def _checked_url(self, url: str) -> URI:
+        uri = parse_uri(url)
+        if uri is None or not uri.is_web or uri.has_userinfo:
+            raise FetchForbidden("not a plain https URL")
+        if uri.scheme != "https" and not (uri.is_loopback and self._is_allowed(uri)):
+            raise FetchForbidden("not https")
+        if not self._is_allowed(uri) and _is_internal_name(uri.host):
+            raise FetchForbidden("not a public host")
+        return uri
+
+    def _is_allowed(self, uri: URI) -> bool:
+        return uri.host in self._allowed_hosts
+
+    async def _targets(self, uri: URI) -> list[str]:
+        """The URLs to dial, all of them meaning `uri`: with addresses in place of the name, unless a proxy looks it up."""
+        if self._egress_proxy is not None:
+            return [uri.text]
+        addresses = await self._resolve(uri.host, uri.port or 443)
+        if not self._is_allowed(uri):
+            _check_public(addresses)
+        return [uri.at(_literal(address), uri.port) for address in addresses[:_MAX_ADDRESSES]]
+
+    async def _from_one_of(self, targets: list[str], uri: URI, limits: _Limits, accept: str) -> FetchResult:
+        """The answer of the first address that can be reached."""
+        for target in targets[:-1]:
+            try:
+                return await self._ask(target, uri, limits, accept)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+        if not targets:
+            raise FetchFailed("the host has no address")
+        return await self._ask(targets[-1], uri, limits, accept)
+
+    async def _ask(self, target: str, uri: URI, limits: _Limits, accept: str) -> FetchResult:
+        client = self._client or guarded_client(self._egress_proxy)
+        request = client.build_request(
+            "GET",
+            target,
+            headers={"host": uri.authority or uri.host, "accept": accept, "accept-encoding": "identity"},
+            extensions={"sni_hostname": uri.host},
+            timeout=httpx2.Timeout(limits.seconds, connect=min(_CONNECT_SECONDS, limits.seconds)),
+        )
+        response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.status_code != 200:
+                return FetchResult(response.status_code, response.headers, b"")
+            _check_type(response.headers)
+            return FetchResult(200, response.headers, await limits.read(response))
+        finally:
+            await response.aclose()
+
+
+class TrustedClient:
+    """Talks to hosts that the operator configured: http and internal addresses are theirs to choose.
+
+    Args:
+        client: instead of the shared one; whoever made it closes it.
+        timeout: seconds for a whole exchange.
+        max_bytes: of an answer.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient | None = None,
+        *,
+        timeout: float = 10.0,
+        max_bytes: int = 1024 * 1024,
+        clock: Clock | None = None,
+    ) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._clock = clock or SystemClock()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        accept: str = "application/json",
+    ) -> FetchResult:
+        """GET, with the answer whatever its status.
+
+        Raises:
+            Unavailable: no answer, or one that is too large or too slow.
+        """
+        return await self._exchange("GET", url, {"accept": accept, **(headers or {})}, None, max_bytes, timeout)
+
+    async def post_form(
+        self,
+        url: str,
+        data: Mapping[str, str | Sequence[str]],
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> FetchResult:
+        """POST a form, with the answer whatever its status.
+
+        Args:
+            url: where to.
+            data: the parameters; a sequence of values repeats one.
+            headers: further headers.
+            auth: client id and secret for HTTP Basic, encoded as RFC 6749 §2.3.1 wants it.
+            timeout: seconds, if not the usual ones.
+
+        Raises:
+            Unavailable: no answer, or one that is too large or too slow.
+        """
+        sent = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        if auth is not None:
+            sent["authorization"] = _basic(*auth)
+        return await self._exchange("POST", url, sent, urlencode(data, doseq=True).encode("ascii"), None, timeout)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        max_bytes: int | None,
+        seconds: float | None,
+    ) -> FetchResult:
+        limits = _Limits(self._clock, max_bytes or self._max_bytes, seconds or self._timeout)
+        client = self._client or trusted_client()
+        try:
+            async with asyncio.timeout(limits.seconds):
+                request = client.build_request(method, url, headers=headers, content=content, timeout=limits.seconds)
+                response = await client.send(request, stream=True, follow_redirects=False)
+                try:
+                    return FetchResult(response.status_code, response.headers, await limits.read(response))
+                finally:
+                    await response.aclose()
+        except Exception as error:
+            # An operator's own client may be of another HTTP library of this family, with errors of its own.
+            detail = error.detail if isinstance(error, FetchFailed) else type(error).__name__
+            raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, f"{_host(url)}: {detail}") from error
+
+
+class _Limits:
+    """How much and how long one fetch may be, all its parts together."""
+
+    def __init__(self, clock: Clock, max_bytes: int, seconds: float) -> None:
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._deadline = clock.now() + seconds
+        self.seconds = seconds
+
+    async def read(self, response: httpx2.Response) -> bytes:
+        """The body.
+
+        Raises:
+            FetchFailed: a limit is passed.
+        """
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise FetchFailed(f"larger than {self._max_bytes} bytes")
+            if self._clock.now() > self._deadline:
+                raise FetchFailed(f"took longer than {self.seconds:g} s")
+        return bytes(body)
+
+
+async def _resolve(host: str, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _check_public(addresses: Sequence[str]) -> None:
+    """One internal address among several is enough to refuse: which of them gets dialled is for nobody outside to choose."""
+    if any(is_forbidden(address) for address in addresses):
+        raise FetchForbidden("the host has an address that is not public")
+
+
+def _is_internal_name(host: str) -> bool:
+    if _is_address(host):
+        return is_forbidden(host)
+    _, dot, top = host.rpartition(".")
+    return not dot or top in _INTERNAL_DOMAINS
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _literal(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    # RFC 6839 §3.1: +json. An encoding was not asked for, and could unfold without end.
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise FetchFailed("the answer is not JSON")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise FetchFailed("the answer is compressed")
+
+
+def _basic(client_id: str, client_secret: str) -> str:
+    credentials = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return f"Basic {base64.b64encode(credentials.encode('ascii')).decode('ascii')}"
+
+
+def _host(url: str) -> str:
+    uri = parse_uri(url)
+    return uri.host if uri else "?"
