@@ -9,31 +9,13 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn
 
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.net.fetch import FetchResult
 
-__all__ = ["Answer", "UpstreamTokens", "check_answer", "read_tokens"]
-
-
-class Answer(Protocol):
-    """What of an HTTP answer is looked at here."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers, by lower-case name."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The content."""
-        ...
+__all__ = ["UpstreamTokens", "check_answer", "read_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +69,7 @@ _MAX_DETAIL = 300
 _MAX_LIFETIME = 10 * 365 * 86400
 
 
-def read_tokens(answer: Answer, *, now: float, sent: Collection[str] = ()) -> UpstreamTokens:
+def read_tokens(answer: FetchResult, *, now: float, sent: Collection[str] = ()) -> UpstreamTokens:
     """The tokens of an answer of the token endpoint.
 
     Args:
@@ -113,7 +95,7 @@ def read_tokens(answer: Answer, *, now: float, sent: Collection[str] = ()) -> Up
     )
 
 
-def check_answer(answer: Answer, *, sent: Collection[str] = (), may_be_empty: bool = False) -> dict[str, Any]:
+def check_answer(answer: FetchResult, *, sent: Collection[str] = (), may_be_empty: bool = False) -> dict[str, Any]:
     """The members of a successful answer; raises what :func:`read_tokens` raises."""
     _check_is_not_transient(answer)
     members = _read_object(answer.body)
@@ -125,12 +107,12 @@ def check_answer(answer: Answer, *, sent: Collection[str] = (), may_be_empty: bo
     return members or {}
 
 
-def _check_is_not_transient(answer: Answer) -> None:
+def _check_is_not_transient(answer: FetchResult) -> None:
     if answer.status >= 500 or answer.status in _TRANSIENT_STATUS:
         raise _unavailable(answer, f"HTTP {answer.status}")
 
 
-def _refuse(answer: Answer, members: Mapping[str, Any], sent: Collection[str]) -> NoReturn:
+def _refuse(answer: FetchResult, members: Mapping[str, Any], sent: Collection[str]) -> NoReturn:
     error = members.get("error")
     code = error if isinstance(error, str) else ""
     detail = _detail(answer.status, code, members.get("error_description"), sent)
@@ -144,7 +126,7 @@ def _refuse(answer: Answer, members: Mapping[str, Any], sent: Collection[str]) -
     raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=code)
 
 
-def _unavailable(answer: Answer, detail: str) -> Unavailable:
+def _unavailable(answer: FetchResult, detail: str) -> Unavailable:
     text = answer.headers.get("retry-after", "")
     seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else _RETRY_AFTER_DEFAULT
     return Unavailable(reasons.UPSTREAM_UNAVAILABLE, detail, retry_after=min(max(seconds, 1), _RETRY_AFTER_MAX))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from vestibule.clock import Clock
 from vestibule.errors import ConfigurationError, UpstreamMisconfigured, UpstreamRefused
+from vestibule.net.fetch import TrustedClient
 from vestibule.protocol.scopes import format_scope
 from vestibule.upstream.answers import UpstreamTokens, check_answer, read_tokens
 from vestibule.upstream.credentials import ClientCredentials, PrivateKey
-
-if TYPE_CHECKING:
-    from vestibule.net.fetch import TrustedClient
 
 __all__ = ["FORWARDED_PARAMETERS", "UpstreamClient", "UpstreamTokens"]
 
@@ -209,7 +207,7 @@ class UpstreamClient:
         if self._revocation_endpoint is None:
             return
         form = {"token": token, "token_type_hint": hint, **self._credentials.parameters(self._clock)}
-        answer = await self._http.post_form(self._revocation_endpoint, form, headers=self._headers())
+        answer = await self._http.post_form(self._revocation_endpoint, form, auth=self._credentials.basic())
         try:
             check_answer(answer, sent=self._secrets(form, (token,)), may_be_empty=True)
         except UpstreamRefused as refusal:
@@ -220,12 +218,8 @@ class UpstreamClient:
     async def _request_tokens(self, parameters: Mapping[str, str], sent: Collection[str]) -> UpstreamTokens:
         now = self._clock.now()
         form = {**self._extra_token_params, **parameters, **self._credentials.parameters(self._clock)}
-        answer = await self._http.post_form(self._token_endpoint, form, headers=self._headers())
+        answer = await self._http.post_form(self._token_endpoint, form, auth=self._credentials.basic())
         return read_tokens(answer, now=now, sent=self._secrets(form, sent))
-
-    def _headers(self) -> dict[str, str]:
-        # Without it GitHub answers with a form.
-        return {"accept": "application/json", **self._credentials.headers()}
 
     def _secrets(self, form: Mapping[str, str], sent: Collection[str]) -> tuple[str, ...]:
         return (*sent, self._credentials.secret, form.get("client_assertion", ""))

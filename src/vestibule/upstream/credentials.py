@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self, cast, get_args
-from urllib.parse import quote_plus
 
 from vestibule.clock import Clock
 from vestibule.errors import ConfigurationError
@@ -64,12 +62,9 @@ class ClientCredentials:
             audience=audience,
         )
 
-    def headers(self) -> dict[str, str]:
-        """Headers to send. Id and secret are form-encoded before they are joined (RFC 6749 §2.3.1)."""
-        if self.method != "client_secret_basic":
-            return {}
-        pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"
-        return {"authorization": "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")}
+    def basic(self) -> tuple[str, str] | None:
+        """Id and secret for HTTP Basic, or None."""
+        return (self.client_id, self.secret) if self.method == "client_secret_basic" else None
 
     def parameters(self, clock: Clock) -> dict[str, str]:
         """Form parameters to send."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -12,9 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, Unavailable
-
-if TYPE_CHECKING:
-    from vestibule.net.fetch import TrustedClient
+from vestibule.net.fetch import TrustedClient
 
 __all__ = ["OIDCConfiguration"]
 
@@ -123,7 +121,7 @@ class OIDCConfiguration(BaseModel):
     @classmethod
     async def fetch(cls, config_url: str, *, http: TrustedClient, strict: bool | None = None) -> Self:
         """The same as :meth:`get_oidc_configuration` without blocking, with the limits of `http`."""
-        answer = await http.get(str(config_url), headers={"accept": "application/json"})
+        answer = await http.get(str(config_url))
         return cls._from_answer(str(config_url), answer.status, answer.body, strict)
 
     @classmethod
