@@ -1,0 +1,279 @@
+"""A real browser, headless, through consent and sign-in. Its pictures are kept in artifacts/browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.interop.peers import REPOSITORY, IdentityProvider, ProtectedServer
+from tests.interop.plain_client import PlainClient
+
+pytestmark = pytest.mark.interop
+
+CURSOR = "cursor://anysphere.cursor-mcp/oauth/callback"
+PICTURES = REPOSITORY / "artifacts" / "browser"
+
+
+class App:
+    """A desktop client that waits on a loopback port."""
+
+    def __init__(self) -> None:
+        visits = self.visits = []  # type: list[str]
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if "?" in self.path:
+                    visits.append(self.path)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"<!doctype html><title>App</title><p id=done>You can close this window.")
+
+            def log_message(self, *_args: object) -> None:
+                """Stay quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.redirect_uri = f"http://127.0.0.1:{self._server.server_port}/callback"
+
+    @contextmanager
+    def running(self) -> Iterator[App]:
+        """Listen until the block ends."""
+        thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+class Window:
+    """One browser window: its page, what it complained about, and where it was asked to go."""
+
+    def __init__(self, context: BrowserContext, name: str) -> None:
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.navigations: list[str] = []
+        self._name, self._pictures = name, 0
+        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        devtools = context.new_cdp_session(self.page)
+        devtools.send("Page.enable")
+        devtools.on("Page.frameRequestedNavigation", lambda event: self.navigations.append(event["url"]))
+
+    def picture(self, what: str) -> None:
+        """Keep what is to be seen."""
+        self._pictures += 1
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"{self._name}-{self._pictures}-{what}.png", full_page=True)
+
+    def open_consent(self, url: str) -> str:
+        """Go to the consent page; returns what it says."""
+        self.page.goto(url)
+        self.page.wait_for_selector('button[name="action"][value="approve"]')
+        self.picture("consent")
+        return self.page.inner_text("body")
+
+    def decide(self, action: str) -> None:
+        """Press Allow or Deny."""
+        self.page.click(f'button[name="action"][value="{action}"]')
+
+    def sign_in(self, provider: IdentityProvider, name: str = "alice") -> None:
+        """Type a name at the provider and share what it asks for."""
+        self.page.wait_for_url(f"{provider.issuer}/interaction/*")
+        self.picture("sign-in")
+        self.page.fill('input[name="login"]', name)
+        self.page.click("#submit")
+        self.share(provider)
+
+    def share(self, provider: IdentityProvider) -> None:
+        """The provider's own consent."""
+        self.page.wait_for_function(f"!location.href.startsWith('{provider.issuer}') || document.title == 'Share'")
+        if self.page.url.startswith(provider.issuer):
+            self.page.click("#submit")
+
+    def wait_for_navigation_to(self, start: str) -> str:
+        """Wait until a page asked the browser to go to an address that starts so."""
+        for _ in range(100):
+            for url in self.navigations:
+                if url.startswith(start):
+                    return url
+            self.page.wait_for_timeout(50)
+        raise AssertionError(
+            f"not sent to {start}, but {self.navigations}; now {self.page.url}: {self.page.inner_text('body')}"
+        )
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Window]]:
+    """Opens windows of one browser profile: ``window(color_scheme="dark")``."""
+    contexts: list[BrowserContext] = []
+
+    def open_window(**options: Any) -> Window:
+        if options or not contexts:
+            contexts.append(browser.new_context(**options))
+        return Window(contexts[-1], request.node.name.replace("test_", ""))
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with App().running() as running:
+        yield running
+
+
+@pytest.mark.spec("PX-01", "PX-02", "AZ-23", "AZ-24")
+def test_allow_on_loopback(server: ProtectedServer, app: App, window: Callable[..., Window]) -> None:
+    client, chromium = PlainClient(server, app.redirect_uri, "Desktop App"), window()
+    words = chromium.open_consent(client.authorize_url())
+    assert "Desktop App" in words
+    assert "127.0.0.1" in words
+    chromium.decide("approve")
+    chromium.sign_in(server.provider)
+    chromium.page.wait_for_selector("#done")
+    tokens = client.redeem(chromium.page.url)
+    assert client.call(tokens["access_token"]).status == 200
+    assert len(app.visits) == 1, "the code is delivered once"
+    assert chromium.complaints == []
+
+
+@pytest.mark.spec("AZ-26", "PX-07")
+def test_deny_on_loopback(server: ProtectedServer, app: App, window: Callable[..., Window]) -> None:
+    client, chromium = PlainClient(server, app.redirect_uri), window()
+    chromium.open_consent(client.authorize_url())
+    chromium.decide("deny")
+    chromium.page.wait_for_selector("#done")
+    assert client.read(chromium.page.url)["error"] == "access_denied"
+    assert not any(url.startswith(server.provider.issuer) for url in chromium.navigations)
+    assert chromium.complaints == []
+
+
+@pytest.mark.spec("DCR-07")
+def test_allow_on_a_custom_scheme(server: ProtectedServer, window: Callable[..., Window]) -> None:
+    client, chromium = PlainClient(server, CURSOR, "Cursor"), window()
+    words = chromium.open_consent(client.authorize_url())
+    assert "cursor" in words
+    chromium.decide("approve")
+    chromium.sign_in(server.provider)
+    chromium.page.wait_for_selector("#continue")
+    chromium.picture("back-to-the-app")
+    sent = chromium.wait_for_navigation_to(CURSOR)
+    assert chromium.page.get_attribute("#continue", "href") == sent
+    tokens = client.redeem(sent)
+    assert client.call(tokens["access_token"]).status == 200
+    assert not [text for text in chromium.complaints if "Content Security Policy" in text]
+
+
+@pytest.mark.spec("AZ-26")
+def test_deny_on_a_custom_scheme(server: ProtectedServer, window: Callable[..., Window]) -> None:
+    client, chromium = PlainClient(server, CURSOR, "Cursor"), window()
+    chromium.open_consent(client.authorize_url())
+    chromium.decide("deny")
+    chromium.page.wait_for_selector("#continue")
+    chromium.picture("denied")
+    sent = chromium.wait_for_navigation_to(CURSOR)
+    assert client.read(sent)["error"] == "access_denied"
+    assert not [text for text in chromium.complaints if "Content Security Policy" in text]
+
+
+@pytest.mark.spec("PX-01")
+@pytest.mark.parametrize("action", ["approve", "deny"])
+def test_with_a_live_session_at_the_provider(
+    server: ProtectedServer, app: App, window: Callable[..., Window], action: str
+) -> None:
+    """The provider would send the browser on at once: our consent is all that stands before the code."""
+    first = PlainClient(server, app.redirect_uri)
+    chromium = window()
+    chromium.open_consent(first.authorize_url())
+    chromium.decide("approve")
+    chromium.sign_in(server.provider)
+    chromium.page.wait_for_selector("#done")
+
+    second, another = PlainClient(server, app.redirect_uri, "Another App"), window()
+    another.open_consent(second.authorize_url())
+    assert len(app.visits) == 1, "nothing may pass before the user decided"
+    another.decide(action)
+    another.page.wait_for_selector("#done")
+    parameters = second.read(another.page.url)
+    assert ("code" in parameters, "error" in parameters) == (action == "approve", action == "deny")
+    assert another.complaints == []
+
+
+def test_two_tabs_at_once(server: ProtectedServer, app: App, window: Callable[..., Window]) -> None:
+    """Two sign-ins side by side in one browser, decided in the other order."""
+    clients = [PlainClient(server, app.redirect_uri, f"App {number}") for number in (1, 2)]
+    tabs = [window() for _ in clients]
+    for client, tab in zip(clients, tabs, strict=True):
+        tab.open_consent(client.authorize_url())
+    tabs[1].decide("approve")
+    tabs[1].sign_in(server.provider)
+    tabs[0].decide("approve")
+    for client, tab in zip(clients, tabs, strict=True):
+        tab.page.wait_for_selector("#done")
+        assert client.redeem(tab.page.url)["access_token"]
+
+
+def test_without_scripts(server: ProtectedServer, app: App, window: Callable[..., Window]) -> None:
+    client, chromium = PlainClient(server, app.redirect_uri), window(java_script_enabled=False)
+    chromium.open_consent(client.authorize_url())
+    chromium.decide("approve")
+    chromium.page.wait_for_url(f"{server.provider.issuer}/interaction/*")
+    chromium.page.fill('input[name="login"]', "alice")
+    chromium.page.click("#submit")
+    if chromium.page.url.startswith(server.provider.issuer):
+        chromium.page.click("#submit")
+    chromium.page.wait_for_url(f"{app.redirect_uri}*")
+    assert client.redeem(chromium.page.url)["access_token"]
+
+
+LOOKS = {
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+    "large-text": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_consent_page_fits(server: ProtectedServer, window: Callable[..., Window], look: str) -> None:
+    """No sideways scrolling, both buttons reachable by keyboard, whatever the window and the name."""
+    client = PlainClient(server, "https://app.example.com/oauth/callback/" + "long/" * 20, "A very long name " * 4)
+    chromium = window(**LOOKS[look])
+    chromium.open_consent(client.authorize_url())
+    width = chromium.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+    reached = set()
+    for _ in range(30):
+        chromium.page.keyboard.press("Tab")
+        reached.add(chromium.page.evaluate("document.activeElement.value ?? ''"))
+    assert {"approve", "deny"} <= reached
+
+
+@pytest.mark.spec("AZ-01", "PX-06")
+def test_error_pages(server: ProtectedServer, window: Callable[..., Window]) -> None:
+    chromium = window()
+    base = server.base_url.rstrip("/")
+    for name, path in {
+        "unknown-client": "/authorize?client_id=nobody&response_type=code&redirect_uri=https://evil.example/",
+        "stray-callback": "/auth/callback?code=x&state=y",
+    }.items():
+        answer = chromium.page.goto(base + path)
+        assert answer is not None
+        assert 400 <= answer.status < 500
+        assert chromium.page.title()
+        chromium.picture(name)
