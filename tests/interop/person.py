@@ -33,7 +33,6 @@ class Step:
 class _Form:
     action: str
     fields: dict[str, str] = field(default_factory=dict)
-    typed: dict[str, str] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
 

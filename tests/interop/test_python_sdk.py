@@ -165,3 +165,23 @@ async def test_the_upstream_token_is_renewed_behind_a_refresh(
         async with client.session() as session:
             await whoami(session)
     assert client.logins == 1
+
+
+@pytest.mark.spec("RS-18", "RS-20")
+async def test_step_up_asks_for_what_the_tool_needs(
+    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer]
+) -> None:
+    """The first call is refused with 403; the SDK signs in again with the scopes that the challenge names, and repeats it."""
+    server = protect(
+        panva_provider,
+        required_scopes=["openid"],
+        valid_scopes=["openid", "email"],
+        tool_scopes={"delete_note": ["email"]},
+    )
+    client = SDKClient(server)
+    async with client.session() as session:
+        assert "email" not in (await whoami(session))["scopes"]
+        result = await session.call_tool("delete_note", {})
+        assert not result.is_error, result
+        assert {"openid", "email"} <= set((await whoami(session))["scopes"])
+    assert client.logins == 2
