@@ -1,1 +1,21 @@
-"""Vestibule: the entrance hall of MCP servers."""
+"""Vestibule: the entrance hall of MCP servers.
+
+Any MCP client signs its users in at any identity provider. Start with :class:`OIDCProxy`.
+"""
+
+from vestibule.proxy.oauth_proxy import OAuthProxy
+from vestibule.proxy.oidc_proxy import OIDCProxy
+from vestibule.resource.identity import get_access_token
+from vestibule.tokens import AccessToken
+from vestibule.upstream.discovery import OIDCConfiguration
+from vestibule.verifiers.base import AuthProvider, TokenVerifier
+
+__all__ = [
+    "AccessToken",
+    "AuthProvider",
+    "OAuthProxy",
+    "OIDCConfiguration",
+    "OIDCProxy",
+    "TokenVerifier",
+    "get_access_token",
+]

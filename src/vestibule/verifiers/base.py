@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import urlsplit
 
+from pydantic import AnyHttpUrl
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, TokenRejected
-from vestibule.reasons import Reason
+from vestibule.protocol.resource_metadata import well_known_path
+from vestibule.protocol.scopes import ScopeHierarchy
+from vestibule.resource.addresses import AllowedHosts, AllowedOrigins, AnyHost
+from vestibule.resource.application import ProtectedApplication
+from vestibule.resource.guard import Guard, Protection, rejection
+from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
-__all__ = ["AuthProvider", "Guarding", "TokenVerifier", "rejection", "use_guard"]
-
-rejection: Final[ContextVar[Reason | None]] = ContextVar("vestibule_rejection", default=None)
-"""Why :meth:`AuthProvider.verify_token` last said no in this context; None after a yes."""
+__all__ = ["AuthProvider", "TokenVerifier", "rejection"]
 
 
 class AuthProvider:
@@ -44,6 +46,10 @@ class AuthProvider:
         self.base_url = None if base_url is None else str(base_url)
         self.resource_base_url = None if resource_base_url is None else str(resource_base_url)
         self.required_scopes = list(required_scopes or ())
+        self.scope_hierarchy: Mapping[str, Collection[str]] = {}
+        self.tool_scopes: Mapping[str, Collection[str]] = {}
+        self.allowed_origins: Sequence[str] = ()
+        self.allowed_hosts: Sequence[str] = ()
         self._mcp_path: str | None = None
         self._resource_url: str | None = None
 
@@ -86,7 +92,7 @@ class AuthProvider:
     def set_mcp_path(self, mcp_path: str | None) -> None:
         """Tell under which path the MCP endpoint lives."""
         self._mcp_path = mcp_path
-        self._resource_url = self._get_resource_url(mcp_path)
+        self._resource_url = self.resource_url(mcp_path)
 
     def get_routes(self, mcp_path: str | None = None) -> Sequence[BaseRoute]:
         """The routes that this provider adds to the application."""
@@ -99,15 +105,53 @@ class AuthProvider:
 
     def get_middleware(self) -> list[Middleware]:
         """What a host puts around its application so that requests are verified."""
-        return _guarding().middleware(self)
+        return [Middleware(Guard, protection=lambda: self._protection(self._mcp_path or "/mcp"), whole_tree=False)]
 
     def protect(self, app: ASGIApp, path: str = "/mcp") -> ASGIApp:
-        """`app` with its `path` open to verified requests only, and this provider's routes beside it."""
-        return _guarding().protect(self, app, path)
+        """`app` with `path` and everything below it open to verified requests only, and this provider's routes beside it."""
+        routes = self.get_routes(path)
+        return ProtectedApplication(app, routes, Guard(app, protection=lambda: self._protection(path)))
 
-    def _get_resource_url(self, path: str | None = None) -> str | None:
+    def _protection(self, path: str) -> Protection:
+        """How the guard protects `path`."""
+        resource = self.resource_url(path)
+        urls = [url for url in (self.base_url, self.resource_base_url) if url]
+        return Protection(
+            path=path.rstrip("/"),
+            verify=self.verify_token,
+            audience=self._audience(path),
+            hosts=AllowedHosts(urls, self.allowed_hosts) if urls else AnyHost(),
+            origins=AllowedOrigins(urls, self.allowed_origins),
+            required_scopes=tuple(self.required_scopes),
+            challenge_scopes=tuple(self.challenge_scopes),
+            metadata_url=self._metadata_url(resource) if resource else None,
+            hierarchy=ScopeHierarchy(self.scope_hierarchy),
+            tool_scopes=ToolScopes(self.tool_scopes),
+            to_challenge=self.get_challenge_scopes,
+        )
+
+    def _audience(self, path: str) -> str | None:
+        """The one ``resource`` that tokens at `path` must carry; None where the verifier checks the audience."""
+        return None
+
+    def _metadata_url(self, resource: str) -> str | None:
+        """Where the document about `resource` is (RFC 9728 §3.1); None where this provider serves none."""
+        path = well_known_path("oauth-protected-resource", resource)
+        served = any(isinstance(route, Route) and route.path == path for route in self.get_routes(self._mcp_path))
+        parts = urlsplit(resource)
+        return f"{parts.scheme}://{parts.netloc}{path}" if served else None
+
+    def _get_resource_url(self, path: str | None = None) -> AnyHttpUrl | None:
+        """The URL of the resource at `path`, as hosts ask for it."""
+        url = self.resource_url(path)
+        return AnyHttpUrl(url) if url else None
+
+    def resource_url(self, path: str | None = None) -> str | None:
+        """The URL of the resource at `path`, byte for byte as it stands in metadata and tokens."""
         base = self.resource_base_url or self.base_url
-        return f"{base.rstrip('/')}/{path.lstrip('/')}" if base and path else base
+        if not base:
+            return None
+        return f"{base.rstrip('/')}/{path.strip('/')}" if path and path.strip("/") else base.rstrip("/")
 
 
 class TokenVerifier(AuthProvider):
@@ -123,34 +167,3 @@ class TokenVerifier(AuthProvider):
         if missing:
             raise TokenRejected(reasons.SCOPE_MISSING, f"lacks {' '.join(missing)}")
         return token
-
-
-class Guarding:
-    """How requests are guarded. The layer above fills it in by :func:`use_guard`.
-
-    Args:
-        protect: wraps an application.
-        middleware: makes the middleware for a host.
-    """
-
-    def __init__(
-        self,
-        protect: Callable[[AuthProvider, ASGIApp, str], ASGIApp],
-        middleware: Callable[[AuthProvider], list[Middleware]],
-    ) -> None:
-        self.protect = protect
-        self.middleware = middleware
-
-
-_guard: list[Guarding] = []
-
-
-def use_guard(guarding: Guarding) -> None:
-    """Tell how requests are guarded: imports point downwards, and the guard lives above the verifiers."""
-    _guard[:] = [guarding]
-
-
-def _guarding() -> Guarding:
-    if not _guard:
-        raise RuntimeError("import vestibule first: it brings the guard")
-    return _guard[0]

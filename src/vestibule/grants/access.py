@@ -1,0 +1,109 @@
+"""Access tokens: signed JWTs (RFC 9068) that hang from a grant."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vestibule import reasons
+from vestibule.clock import Clock
+from vestibule.errors import TokenRejected
+from vestibule.grants.model import Grant
+from vestibule.keys.jwt import JWTKeySet, check_issuer, check_times, check_type, decode, sign_access_token
+from vestibule.keys.keyring import KeyRing
+from vestibule.protocol.scopes import format_scope
+
+__all__ = ["AccessClaims", "AccessTokens"]
+
+_GRANT_CLAIM = "gid"
+"""Private claim: the grant. No secret; everything that it opens needs a signature or a tag of ours beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """The checked content of one of our access tokens."""
+
+    grant_id: str
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    audience: str
+    expires_at: int
+    jti: str
+
+
+class AccessTokens:
+    """Mints and reads the access tokens of one issuer.
+
+    Args:
+        keyring: signs and verifies.
+        issuer: the ``iss``.
+        resources: gives the audiences that are accepted; a host may tell its path late.
+        life: seconds.
+        clock: the time.
+    """
+
+    def __init__(
+        self, keyring: KeyRing, *, issuer: str, resources: Callable[[], Collection[str]], life: float, clock: Clock
+    ) -> None:
+        self._keyring = keyring
+        self._keys = JWTKeySet.from_keyring(keyring)
+        self._issuer = issuer
+        self._resources = resources
+        self._life = life
+        self._clock = clock
+
+    def mint(self, grant: Grant, scopes: Sequence[str]) -> tuple[str, int]:
+        """A token for `grant` with `scopes`, and the seconds it lives.
+
+        It ends with the grant at the latest, and with the provider's access token where that cannot be renewed.
+        """
+        now = self._clock.now()
+        expires_at = int(min(grant.lives_until(now, self._life), grant.expires_at))
+        claims = {
+            "iss": self._issuer,
+            "sub": grant.subject,
+            "aud": grant.resource,
+            "client_id": grant.client_id,
+            "scope": format_scope(scopes),
+            "iat": int(now),
+            "exp": expires_at,
+            "jti": secrets.token_urlsafe(16),
+            _GRANT_CLAIM: grant.id,
+        }
+        return sign_access_token(self._keyring, claims), max(expires_at - int(now), 0)
+
+    def read(self, token: str) -> AccessClaims:
+        """Check everything about a presented token that can be checked without the store (RFC 9068 §4).
+
+        Raises:
+            TokenRejected: with the exact reason.
+        """
+        header, claims = decode(token, self._keys, algorithms=("ES256",))
+        check_type(header, ("at+jwt", "application/at+jwt"))
+        check_issuer(claims, self._issuer)
+        check_times(claims, self._clock.now(), 0)
+        return AccessClaims(
+            grant_id=_text(claims, _GRANT_CLAIM),
+            client_id=_text(claims, "client_id"),
+            subject=_text(claims, "sub"),
+            scopes=tuple(_text(claims, "scope", empty=True).split()),
+            audience=self._audience(claims),
+            expires_at=int(claims["exp"]),
+            jti=_text(claims, "jti"),
+        )
+
+    def _audience(self, claims: Mapping[str, Any]) -> str:
+        audience = claims.get("aud")
+        if not isinstance(audience, str) or audience not in self._resources():
+            raise TokenRejected(reasons.TOKEN_AUDIENCE, f"aud is none of {sorted(self._resources())}")
+        return audience
+
+
+def _text(claims: Mapping[str, Any], name: str, *, empty: bool = False) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not (value or empty):
+        raise TokenRejected(reasons.TOKEN_CLAIMS, name)
+    return value

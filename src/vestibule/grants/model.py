@@ -1,0 +1,167 @@
+"""The grant record.
+
+One record holds the whole session, the authorization code included, so that redeeming a code, issuing the first tokens and ending
+everything are each one compare-and-swap: there is no pair of writes that a crash could come between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from vestibule.upstream.client import UpstreamTokens
+
+__all__ = ["Code", "Grant", "Lease", "Rotation", "UpstreamSession"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The authorization code of a grant (RFC 6749 §4.1.2); the code itself is not stored.
+
+    Attributes:
+        digest: of the code.
+        expires_at: seconds since the epoch.
+        challenge: S256 PKCE challenge.
+        redirect_uri: what the client must repeat, if it repeats one (OAuth 2.1 §10.2).
+        spent_at: when it was redeemed. The record stays, so that a replay is recognised.
+    """
+
+    digest: str
+    expires_at: float
+    challenge: str
+    redirect_uri: str
+    spent_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Where the refresh token's rotation stands (OAuth 2.1 §4.3.1); no token is stored.
+
+    Attributes:
+        generation: number of the current token, the first is 1.
+        digest: of the current token.
+        previous_digest: of the one before.
+        salt: what, together with the previous token itself, gives the current one: an honest retry gets the same successor, and a
+            copy of the store gives nothing.
+        rotated_at: when the current one was issued.
+        retries: how often the previous one was answered again.
+    """
+
+    generation: int
+    digest: str
+    previous_digest: str = ""
+    salt: str = ""
+    rotated_at: float = 0.0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who is asking the provider for new tokens right now, so that only one process does."""
+
+    holder: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSession:
+    """The provider's tokens of this grant. Never shown to a client."""
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"
+    expires_at: float | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    refresh_expires_at: float | None = None
+    scope: tuple[str, ...] | None = None
+    checked_at: float = 0.0
+
+    @classmethod
+    def from_tokens(cls, tokens: UpstreamTokens, *, now: float, fallback_life: float | None) -> UpstreamSession:
+        """Take over a token answer; `fallback_life` (seconds) stands in where the provider does not say when the token ends."""
+        expires_at = tokens.expires_at
+        if expires_at is None and fallback_life is not None:
+            expires_at = now + fallback_life
+        return cls(
+            access_token=tokens.access_token,
+            token_type=tokens.token_type,
+            expires_at=expires_at,
+            refresh_token=tokens.refresh_token,
+            refresh_expires_at=tokens.refresh_expires_at,
+            scope=tokens.scope,
+            checked_at=now,
+        )
+
+    def due(self, now: float, early: float) -> bool:
+        """Whether the access token has ended, or will within `early` seconds."""
+        return self.expires_at is not None and self.expires_at - early <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One user's consent for one client at one resource.
+
+    Attributes:
+        id: 128 random bits, base64url.
+        client_id: the MCP client.
+        redirect_uri: where its browser login ended.
+        scopes: what was granted.
+        resource: the audience of its access tokens (RFC 8707).
+        subject: the user at the provider.
+        claims: the upstream identity's claims, for tools to read.
+        created_at: seconds since the epoch.
+        expires_at: after this, nothing of it is valid; moves with every rotation.
+        upstream: the provider's tokens, until the grant ends.
+        forward_resource: the ``resource`` that is sent upstream with a refresh, if any was sent at sign-in.
+        used: whether a token of it has been used. Before that, a second post of the code is taken for an impatient client.
+        ended: reason code, once it has ended.
+    """
+
+    id: str
+    client_id: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    resource: str
+    subject: str
+    claims: dict[str, Any] = field(default_factory=dict, repr=False)
+    created_at: float
+    expires_at: float
+    code: Code
+    rotation: Rotation | None = None
+    upstream: UpstreamSession | None = None
+    lease: Lease | None = None
+    forward_resource: str | None = None
+    used: bool = False
+    ended: str | None = None
+    ended_at: float | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """The JSON object that is sealed and stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Grant:
+        """Read what :meth:`as_record` wrote."""
+        fields = dict(record)
+        fields["scopes"] = tuple(fields["scopes"])
+        fields["code"] = Code(**fields["code"])
+        fields["rotation"] = Rotation(**fields["rotation"]) if fields["rotation"] else None
+        fields["lease"] = Lease(**fields["lease"]) if fields["lease"] else None
+        if upstream := fields["upstream"]:
+            scope = upstream["scope"]
+            fields["upstream"] = UpstreamSession(**{**upstream, "scope": None if scope is None else tuple(scope)})
+        return cls(**fields)
+
+    def lives_until(self, now: float, life: float) -> float:
+        """When the grant ends if `life` seconds pass without a refresh.
+
+        Where the provider gave no refresh token, the grant cannot outlive the provider's access token.
+        """
+        if self.upstream is None or self.upstream.refresh_token is not None or self.upstream.expires_at is None:
+            return now + life
+        return min(now + life, self.upstream.expires_at)
+
+    def end(self, reason_code: str, now: float) -> Grant:
+        """The same grant, ended. The provider's tokens go with it."""
+        if self.ended:
+            return self
+        return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={})

@@ -1,0 +1,168 @@
+"""Rotating a refresh token: who may, what comes back, and when a second use is theft.
+
+The decision table, for a token that is ours and a client that is the grant's:
+
+==============================================  =====================================================
+presented token                                 answer
+==============================================  =====================================================
+the current one                                 its successor
+the one before, successor unused, in time       the same successor again
+the one before, too late or too often           the grant ends
+any older one                                   the grant ends: its successor was used
+one the record does not know (a store that      refused, nothing ends: storage trouble is never
+lost writes)                                    taken for theft
+==============================================  =====================================================
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from vestibule import reasons
+from vestibule.errors import OAuthError
+from vestibule.grants.model import Grant, Rotation
+from vestibule.grants.tokens import RefreshToken
+from vestibule.keys.keyring import KeyRing
+from vestibule.protocol.resource_indicators import same_resource
+
+__all__ = ["Presented", "RefreshReused", "RefreshRules", "check_refresh", "rotate"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRules:
+    """How refresh tokens live.
+
+    Attributes:
+        life: seconds a grant lives on after each rotation.
+        retry_seconds: how long the previous token is answered with the same successor.
+        retry_count: and how often.
+    """
+
+    life: float
+    retry_seconds: float = 60
+    retry_count: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a client presents at the token endpoint for a refresh.
+
+    Attributes:
+        token: the parsed refresh token.
+        client_id: of the authenticated client.
+        scopes: asked for; empty means all of the grant.
+        resources: ``resource`` values, if sent.
+    """
+
+    token: RefreshToken
+    client_id: str
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+class RefreshReused(OAuthError):
+    """A refresh token was used after its successor: the grant must end (RFC 9700 §4.14.2)."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_grant", reasons.REFRESH_REUSED)
+
+
+class _Standing(Enum):
+    CURRENT = auto()
+    PREVIOUS = auto()
+    SPENT = auto()
+    UNKNOWN = auto()
+
+
+def check_refresh(grant: Grant, presented: Presented, rules: RefreshRules, now: float) -> None:
+    """Everything that can be refused, before anything is asked upstream or rotated.
+
+    Raises:
+        OAuthError: ``invalid_grant``, ``invalid_scope`` or ``invalid_target``.
+        RefreshReused: see the table above.
+    """
+    for check in _CHECKS:
+        check(grant, presented)
+    _grant_is_current(grant, now)
+    _token_is_usable(grant, presented.token, rules, now)
+
+
+def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: KeyRing, now: float) -> Grant:
+    """The grant after this refresh; ``presented.token.successor(keyring, grant.rotation.salt)`` is the token to answer with.
+
+    Raises:
+        as :func:`check_refresh`.
+    """
+    check_refresh(grant, presented, rules, now)
+    rotation = _rotation(grant)
+    if _standing(rotation, presented.token) is _Standing.PREVIOUS:
+        return replace(grant, rotation=replace(rotation, retries=rotation.retries + 1))
+    salt = secrets.token_urlsafe(32)
+    advanced = Rotation(
+        generation=rotation.generation + 1,
+        digest=presented.token.successor(keyring, salt).digest,
+        previous_digest=rotation.digest,
+        salt=salt,
+        rotated_at=now,
+    )
+    return replace(grant, rotation=advanced, used=True, expires_at=grant.lives_until(now, rules.life))
+
+
+def _standing(rotation: Rotation, token: RefreshToken) -> _Standing:
+    """Digests are of 256-bit random values and the tag was checked before: nothing to learn from timing."""
+    if token.generation == rotation.generation and token.digest == rotation.digest:
+        return _Standing.CURRENT
+    if token.generation == rotation.generation - 1 and token.digest == rotation.previous_digest:
+        return _Standing.PREVIOUS
+    return _Standing.SPENT if token.generation < rotation.generation else _Standing.UNKNOWN
+
+
+def _rotation(grant: Grant) -> Rotation:
+    if grant.rotation is None:
+        raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "the grant has no refresh token")
+    return grant.rotation
+
+
+def _token_is_of_the_client(grant: Grant, presented: Presented) -> None:
+    """RFC 6749 §10.4."""
+    if grant.client_id != presented.client_id:
+        raise OAuthError("invalid_grant", reasons.REFRESH_CLIENT)
+
+
+def _scopes_are_granted(grant: Grant, presented: Presented) -> None:
+    """RFC 6749 §6: the same or fewer."""
+    if not set(presented.scopes) <= set(grant.scopes):
+        raise OAuthError("invalid_scope", reasons.SCOPE_WIDENED)
+
+
+def _resource_is_granted(grant: Grant, presented: Presented) -> None:
+    """RFC 8707 §2.2."""
+    if not all(same_resource(resource, grant.resource) for resource in presented.resources):
+        raise OAuthError("invalid_target", reasons.RESOURCE_WIDENED)
+
+
+def _grant_is_current(grant: Grant, now: float) -> None:
+    if grant.ended:
+        raise OAuthError("invalid_grant", reasons.GRANT_ENDED, f"ended: {grant.ended}")
+    if grant.expires_at <= now:
+        raise OAuthError("invalid_grant", reasons.GRANT_EXPIRED)
+
+
+def _token_is_usable(grant: Grant, token: RefreshToken, rules: RefreshRules, now: float) -> None:
+    rotation = _rotation(grant)
+    standing = _standing(rotation, token)
+    if standing is _Standing.UNKNOWN:
+        raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "newer than the stored grant: the store lost writes")
+    in_time = now - rotation.rotated_at <= rules.retry_seconds and rotation.retries < rules.retry_count
+    if standing is _Standing.SPENT or (standing is _Standing.PREVIOUS and not in_time):
+        raise RefreshReused
+
+
+_CHECKS: tuple[Callable[[Grant, Presented], None], ...] = (
+    _token_is_of_the_client,
+    _scopes_are_granted,
+    _resource_is_granted,
+)

@@ -1,0 +1,125 @@
+"""Keeping the provider's tokens of a grant alive, asked for once however many want them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from vestibule import reasons
+from vestibule.clock import Clock
+from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.events import Event, emit
+from vestibule.grants.model import Grant, Lease
+from vestibule.grants.store import Grants
+
+__all__ = ["LEASE_SECONDS", "Renewal"]
+
+LEASE_SECONDS = 30
+"""Longer than any one request to a provider may take, so that a lease is lost only by a process that died."""
+
+_POLL_SECONDS = 0.05
+
+AskUpstream = Callable[[Grant], Awaitable[Grant]]
+"""Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
+
+
+class Renewal:
+    """Renews upstream tokens: one request per grant and process, one per grant and lease across processes.
+
+    Args:
+        grants: the records.
+        ask_upstream: does the asking; raises ``UpstreamRefused`` for "never again", ``Unavailable`` for "not now".
+        clock: the time.
+        early: renew this many seconds before the end.
+    """
+
+    def __init__(self, grants: Grants, ask_upstream: AskUpstream, clock: Clock, early: float = 0) -> None:
+        self._grants = grants
+        self._ask_upstream = ask_upstream
+        self._clock = clock
+        self.early = early
+        self._running: dict[str, asyncio.Task[Grant]] = {}
+
+    def is_due(self, grant: Grant) -> bool:
+        """Whether the provider has to be asked before the grant is used again."""
+        return grant.upstream is not None and grant.upstream.due(self._clock.now(), self.early)
+
+    async def renewed(self, grant: Grant) -> Grant:
+        """The grant with a living upstream token.
+
+        Raises:
+            UpstreamRefused: the provider ended the session, and so did we.
+            Unavailable: the provider or the store does not answer; nothing is lost.
+        """
+        if not self.is_due(grant):
+            return grant
+        task = self._running.get(grant.id)
+        if task is None:
+            task = self._running[grant.id] = asyncio.create_task(self._renew(grant.id))
+            task.add_done_callback(lambda _: self._running.pop(grant.id, None))
+        try:
+            return await asyncio.shield(task)
+        except Unavailable:
+            if grant.upstream is not None and not grant.upstream.due(self._clock.now(), 0):
+                return grant  # an early renewal that fails for the moment harms nobody while the old token holds
+            raise
+
+    async def _renew(self, grant_id: str) -> Grant:
+        holder = secrets.token_hex(8)
+        while True:
+            grant = await self._take_lease(grant_id, holder)
+            if grant.ended or not self.is_due(grant):
+                return grant
+            if grant.lease is not None and grant.lease.holder == holder:
+                return await self._renew_holding(grant, holder)
+            await self._clock.sleep(_POLL_SECONDS)
+
+    async def _take_lease(self, grant_id: str, holder: str) -> Grant:
+        def rule(grant: Grant) -> Grant:
+            now = self._clock.now()
+            if grant.ended or not self.is_due(grant) or (grant.lease is not None and grant.lease.until > now):
+                return grant
+            _can_be_renewed(grant)
+            return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
+
+        grant = await self._grants.change(grant_id, rule)
+        if grant is None:
+            raise UpstreamRefused(reasons.GRANT_UNKNOWN)
+        return grant
+
+    async def _renew_holding(self, grant: Grant, holder: str) -> Grant:
+        try:
+            answer = await self._ask_upstream(grant)
+        except UpstreamMisconfigured:
+            await self._release(grant.id, holder)
+            raise
+        except UpstreamRefused as refusal:
+            await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
+            raise
+        except BaseException:
+            await self._release(grant.id, holder)
+            raise
+        renewed = await self._grants.change(grant.id, lambda current: _merge(current, answer, holder))
+        emit(Event(name="upstream_refreshed", client_id=grant.client_id[:24], subject=grant.subject, grant_id=grant.id))
+        return renewed or answer
+
+    async def _release(self, grant_id: str, holder: str) -> None:
+        await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)
+
+
+def _can_be_renewed(grant: Grant) -> None:
+    if grant.upstream is None or grant.upstream.refresh_token is None:
+        raise UpstreamRefused(reasons.GRANT_EXPIRED, "the provider's token ended and it gave no refresh token")
+
+
+def _holds(grant: Grant, holder: str) -> bool:
+    return grant.lease is not None and grant.lease.holder == holder
+
+
+def _merge(current: Grant, answer: Grant, holder: str) -> Grant:
+    """Take over what the provider answered, unless the grant ended or the lease went to someone else meanwhile (fencing)."""
+    if current.ended or not _holds(current, holder):
+        return current
+    return replace(current, upstream=answer.upstream, claims=answer.claims, lease=None)

@@ -1,0 +1,284 @@
+"""A sign-in at the identity provider and what keeps it alive: exchange, checks on who came back, renewal, revocation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from vestibule import reasons
+from vestibule.clock import Clock
+from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused, VestibuleError
+from vestibule.grants.model import Grant, UpstreamSession
+from vestibule.keys.jwt import JWTKeySet, peek_header
+from vestibule.policy import SignInPolicy, check_sign_in
+from vestibule.protocol.pkce import challenge_for
+from vestibule.resource.guard import rejection
+from vestibule.tokens import AccessToken
+from vestibule.upstream.client import UpstreamClient, UpstreamTokens
+from vestibule.upstream.identity import Identity, check_id_token
+from vestibule.verifiers.base import TokenVerifier
+
+__all__ = ["Connection", "IDTokenRules", "IdentityProvider", "SignedIn"]
+
+_log = logging.getLogger("vestibule.upstream")
+
+_OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+"""Scopes about the sign-in itself; providers often leave them out of what they say was granted."""
+
+_FOREVER: Final = 365 * 86_400
+_HOUR: Final = 3600
+
+
+class _Keys(Protocol):
+    async def keys_for(self, kid: str | None) -> JWTKeySet:
+        """The provider's keys, fetched again if `kid` is not among them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a completed sign-in at the provider comes to.
+
+    Attributes:
+        subject: the user at the provider; empty where the provider does not say.
+        claims: identity claims for tools to read.
+        session: the provider's tokens.
+        scopes: those of the login that the provider granted.
+    """
+
+    subject: str
+    claims: dict[str, Any]
+    session: UpstreamSession
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IDTokenRules:
+    """How the provider's ID tokens are checked (OIDC Core §3.1.3.7).
+
+    Attributes:
+        keys: the provider's key set.
+        issuer: its ``iss``.
+        client_id: ours at the provider, the ``aud``.
+        algorithms: what it may sign with.
+    """
+
+    keys: _Keys
+    issuer: str
+    client_id: str
+    algorithms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A provider that is known well enough to be talked to.
+
+    Attributes:
+        client: talks to its endpoints.
+        verifier: checks its access tokens.
+        id_tokens: how its ID tokens are checked; None for a provider that is no OpenID provider.
+        issuer: its issuer identifier, compared with ``iss`` in the callback (RFC 9207 §2.4).
+        accepts_opaque: an access token that is no JWT may come from the exchange, vouched for by the ID token.
+        verifies_id_token: check the ID token in the access token's place.
+        added_scopes: asked for upstream besides those of the login.
+    """
+
+    client: UpstreamClient
+    verifier: TokenVerifier
+    id_tokens: IDTokenRules | None = None
+    issuer: str | None = None
+    accepts_opaque: bool = False
+    verifies_id_token: bool = False
+    added_scopes: tuple[str, ...] = ()
+
+
+class IdentityProvider:
+    """The identity provider, as grants and endpoints see it.
+
+    Args:
+        connect: gives the connection, or raises ``Unavailable`` while the provider cannot be discovered.
+        redirect_uri: ours, registered with the provider.
+        required_scopes: what the resource demands of a sign-in.
+        clock: the time.
+        name: what people call the provider.
+        policy: who may sign in.
+        forward_pkce, forward_resource: whether to send our PKCE pair, and the client's ``resource``.
+        fallback_life: seconds an upstream access token lives when the provider does not say; None: an hour with a refresh token, else a
+            year.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        redirect_uri: str,
+        required_scopes: tuple[str, ...],
+        clock: Clock,
+        name: str | None = None,
+        policy: SignInPolicy | None = None,
+        forward_pkce: bool = True,
+        forward_resource: bool = True,
+        fallback_life: float | None = None,
+    ) -> None:
+        self.name = name
+        self._connect = connect
+        self._redirect_uri = redirect_uri
+        self._required_scopes = required_scopes
+        self._clock = clock
+        self._policy = policy
+        self._forward_pkce = forward_pkce
+        self._forward_resource = forward_resource
+        self._fallback_life = fallback_life
+
+    async def authorization_url(
+        self,
+        *,
+        state: str,
+        scopes: tuple[str, ...],
+        nonce: str,
+        code_verifier: str,
+        resource: str | None,
+        forwarded: Mapping[str, str],
+    ) -> str:
+        """Where to send the browser. The nonce is always sent: some providers refuse without.
+
+        Raises:
+            Unavailable: the provider is not known yet.
+        """
+        connection = await self._connect()
+        return connection.client.authorization_url(
+            redirect_uri=self._redirect_uri,
+            state=state,
+            scopes=tuple(dict.fromkeys([*scopes, *connection.added_scopes])),
+            nonce=nonce,
+            code_challenge=challenge_for(code_verifier) if self._forward_pkce else None,
+            resource=resource if self._forward_resource else None,
+            forwarded=forwarded,
+        )
+
+    async def complete(
+        self, *, code: str, issuer: str | None, scopes: tuple[str, ...], nonce: str, code_verifier: str, resource: str | None
+    ) -> SignedIn:
+        """Exchange the code and check who came back.
+
+        Raises:
+            UpstreamRefused: this sign-in cannot be completed.
+            UpstreamMisconfigured: no sign-in can, until the operator mends something.
+            Unavailable: the provider does not answer.
+        """
+        connection = await self._connect()
+        if issuer is not None and connection.issuer is not None and issuer != connection.issuer:
+            raise UpstreamRefused(reasons.UPSTREAM_ISSUER)
+        tokens = await connection.client.exchange(
+            code=code,
+            redirect_uri=self._redirect_uri,
+            code_verifier=code_verifier if self._forward_pkce else None,
+            resource=resource if self._forward_resource else None,
+        )
+        identity = await self._identity(connection, tokens, nonce)
+        caller = await self._caller(connection, tokens, vouched=identity is not None)
+        claims = _claims(identity, caller)
+        check_sign_in(self._policy, claims)
+        granted = self._granted(scopes, tokens, caller)
+        return SignedIn(_subject(identity, caller), claims, self._session(tokens), granted)
+
+    async def renew(self, grant: Grant) -> Grant:
+        """The grant with new tokens and the claims of now.
+
+        Raises:
+            as :meth:`complete`.
+        """
+        connection = await self._connect()
+        if grant.upstream is None or grant.upstream.refresh_token is None:
+            raise UpstreamRefused(reasons.GRANT_EXPIRED, "nothing to renew with")
+        resource = grant.forward_resource if self._forward_resource else None
+        tokens = await connection.client.refresh(grant.upstream.refresh_token, resource=resource)
+        identity = await self._identity(connection, tokens, None) if tokens.id_token else None
+        if identity is not None and identity.subject != grant.subject:
+            raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
+        caller = await self._caller(connection, tokens, vouched=True)
+        claims = {**grant.claims, **_claims(identity, caller)}
+        check_sign_in(self._policy, claims)
+        session = self._session(tokens)
+        if session.scope is None and grant.upstream.scope is not None:
+            session = replace(session, scope=grant.upstream.scope)
+        return replace(grant, upstream=session, claims=claims)
+
+    async def revoke(self, session: UpstreamSession) -> None:
+        """Tell the provider that the session is over. Ours has ended either way, so trouble is only logged."""
+        try:
+            connection = await self._connect()
+            if session.refresh_token is not None:
+                await connection.client.revoke(session.refresh_token, "refresh_token")
+            await connection.client.revoke(session.access_token, "access_token")
+        except VestibuleError as error:
+            _log.warning("the provider did not revoke: %s", error)
+
+    async def _identity(self, connection: Connection, tokens: UpstreamTokens, nonce: str | None) -> Identity | None:
+        rules = connection.id_tokens
+        if rules is None or tokens.id_token is None:
+            return None
+        kid = (peek_header(tokens.id_token) or {}).get("kid")
+        return check_id_token(
+            tokens.id_token,
+            keys=await rules.keys.keys_for(kid if isinstance(kid, str) else None),
+            issuer=rules.issuer,
+            client_id=rules.client_id,
+            nonce=nonce,
+            now=self._clock.now(),
+            algorithms=rules.algorithms,
+            access_token=tokens.access_token,
+        )
+
+    async def _caller(self, connection: Connection, tokens: UpstreamTokens, *, vouched: bool) -> AccessToken | None:
+        """What the verifier says of the access token; None for an opaque one that the ID token vouches for."""
+        text = tokens.id_token if connection.verifies_id_token else tokens.access_token
+        if text is None:
+            raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "verify_id_token is set, but the provider sent no ID token")
+        rejection.set(None)
+        try:
+            caller = await connection.verifier.verify_token(text)
+            reason = rejection.get()
+        except TokenRejected as error:
+            caller, reason = None, error.reason
+        if caller is not None:
+            return caller
+        if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and vouched:
+            return None
+        if reason is reasons.SCOPE_MISSING:
+            raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
+        code = reason.code if reason else "the token verifier said no"
+        raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {code}")
+
+    def _granted(self, asked: tuple[str, ...], tokens: UpstreamTokens, caller: AccessToken | None) -> tuple[str, ...]:
+        """The scopes of the login without those that the provider says it did not grant (RFC 6749 §3.3)."""
+        if tokens.scope is None:
+            return asked
+        granted = {*tokens.scope, *(caller.scopes if caller is not None else ()), *_OIDC_SCOPES}
+        lacking = [scope for scope in self._required_scopes if scope not in granted]
+        if lacking:
+            raise UpstreamRefused(reasons.SCOPE_MISSING, f"the provider did not grant {' '.join(lacking)}")
+        return tuple(scope for scope in asked if scope in granted)
+
+    def _session(self, tokens: UpstreamTokens) -> UpstreamSession:
+        fallback = self._fallback_life
+        if fallback is None:
+            fallback = _HOUR if tokens.refresh_token else _FOREVER
+        return UpstreamSession.from_tokens(tokens, now=self._clock.now(), fallback_life=fallback)
+
+
+def _claims(identity: Identity | None, caller: AccessToken | None) -> dict[str, Any]:
+    """The ID token's claims, and over them those of the access token, which say what it is for."""
+    of_identity = identity.claims if identity is not None else {}
+    of_token = (caller.claims or {}) if caller is not None else {}
+    return {**of_identity, **of_token}
+
+
+def _subject(identity: Identity | None, caller: AccessToken | None) -> str:
+    if identity is not None:
+        return identity.subject
+    if caller is None:
+        return ""
+    return str(getattr(caller, "subject", None) or (caller.claims or {}).get("sub") or "")

@@ -1,0 +1,141 @@
+"""Reading and changing grants, one compare-and-swap at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
+
+from vestibule import reasons
+from vestibule.clock import Clock
+from vestibule.errors import Unavailable
+from vestibule.events import Event, emit
+from vestibule.grants.model import Grant
+from vestibule.storage.sealed import SealedRecords
+
+__all__ = ["Grants", "record_key"]
+
+TOMBSTONE_SECONDS = 86_400
+"""How long an ended grant stays, so that its tokens are answered with why."""
+
+_ATTEMPTS = 200  # of one change; each lost attempt means that another request's change went through
+
+
+def record_key(grant_id: str) -> str:
+    """The store key of a grant: a digest, so that a listing tells nothing."""
+    return "grant/" + hashlib.sha256(grant_id.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A grant as it was read, with the version to swap against."""
+
+    grant: Grant
+    version: int
+
+
+class Grants:
+    """The grants of one authorization server.
+
+    Args:
+        records: the sealed store.
+        clock: the time.
+    """
+
+    def __init__(self, records: SealedRecords, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._listeners: list[Callable[[Grant], object]] = []
+
+    def on_change(self, listener: Callable[[Grant], object]) -> None:
+        """Call `listener` with every grant that this process changes, before the change is answered."""
+        self._listeners.append(listener)
+
+    async def create(self, grant: Grant) -> bool:
+        """Write a new grant; False if its id is taken.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return await self._records.put_new(record_key(grant.id), grant.as_record(), self._ttl(grant))
+
+    async def load(self, grant_id: str) -> Grant | None:
+        """Read a grant; None if there is none (any more).
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        held = await self._hold(grant_id)
+        return held.grant if held else None
+
+    async def change(self, grant_id: str, rule: Callable[[Grant], Grant]) -> Grant | None:
+        """Apply `rule` atomically and return the grant as it then is; None if there is none.
+
+        The rule sees the newest record and may be called again when another change came first; what it raises goes through and
+        nothing is written. Returning the same object means "leave as it is".
+
+        Raises:
+            Unavailable: the store does not answer, or the record changes too fast.
+        """
+        async with self._lock(grant_id):
+            for _ in range(_ATTEMPTS):
+                held = await self._hold(grant_id)
+                if held is None:
+                    return None
+                changed = rule(held.grant)
+                if changed is held.grant or await self._swap(held, changed):
+                    return changed
+        raise Unavailable(reasons.STORE_UNAVAILABLE, "a grant changes faster than it can be written")
+
+    async def end(self, grant_id: str, reason: reasons.Reason, *, detail: str = "") -> Grant | None:
+        """End a grant and with it every token of it. Returns it as it was before, or None if there was nothing to end."""
+        before: list[Grant] = []
+
+        def rule(grant: Grant) -> Grant:
+            before[:] = [] if grant.ended else [grant]
+            return grant.end(reason.code, self._clock.now())
+
+        await self.change(grant_id, rule)
+        if not before:
+            return None
+        emit(
+            Event(
+                name="revoked",
+                reason=reason.code,
+                client_id=before[0].client_id[:24],
+                subject=before[0].subject,
+                grant_id=grant_id,
+                detail=detail,
+            )
+        )
+        return before[0]
+
+    async def mark_used(self, grant: Grant) -> Grant:
+        """Remember that a token of the grant has been used."""
+        return await self.change(grant.id, lambda current: current if current.used else replace(current, used=True)) or grant
+
+    async def _hold(self, grant_id: str) -> Held | None:
+        found = await self._records.get(record_key(grant_id))
+        return Held(Grant.from_record(found[0]), found[1]) if found else None
+
+    async def _swap(self, held: Held, changed: Grant) -> bool:
+        done = await self._records.swap(record_key(held.grant.id), held.version, changed.as_record(), self._ttl(changed))
+        if done:
+            for listener in self._listeners:
+                listener(changed)
+        return done
+
+    def _lock(self, grant_id: str) -> asyncio.Lock:
+        """One change at a time within this process: others would only lose their swap."""
+        lock = self._locks.get(grant_id)
+        if lock is None:
+            lock = self._locks[grant_id] = asyncio.Lock()
+        return lock
+
+    def _ttl(self, grant: Grant) -> float:
+        if grant.ended:
+            return TOMBSTONE_SECONDS
+        return max(grant.expires_at - self._clock.now(), 0) + TOMBSTONE_SECONDS

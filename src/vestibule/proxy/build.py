@@ -1,0 +1,165 @@
+"""Putting the pieces of an authorization server together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from vestibule.clients.assertions import ClientKeys
+from vestibule.clients.authentication import ClientAuthenticator
+from vestibule.clients.configured import ConfiguredClients
+from vestibule.clients.directory import ClientDirectory
+from vestibule.clients.documents import ClientDocuments
+from vestibule.clients.dynamic import DynamicClients
+from vestibule.errors import ConfigurationError
+from vestibule.grants.access import AccessTokens
+from vestibule.grants.refresh import RefreshRules
+from vestibule.grants.renewal import Renewal
+from vestibule.grants.sessions import Sessions
+from vestibule.grants.sign_in import IdentityProvider
+from vestibule.grants.store import Grants
+from vestibule.keys.keyring import KeyRing, check_secret_strength, load_or_create_key
+from vestibule.keys.sealing import Sealer
+from vestibule.net.fetch import Fetcher
+from vestibule.protocol.redirect_uris import AllowedRedirectURIs
+from vestibule.protocol.scopes import ScopeHierarchy
+from vestibule.protocol.server_metadata import check_issuer
+from vestibule.resource.step_up import ToolScopes
+from vestibule.server.hall import Hall, Lifetimes
+from vestibule.server.pages import Pages
+from vestibule.storage.locate import key_path, open_store
+from vestibule.storage.protocol import Store
+from vestibule.storage.sealed import SealedRecords
+
+if TYPE_CHECKING:
+    from vestibule.proxy.oauth_proxy import OAuthProxy
+    from vestibule.proxy.options import Options
+
+__all__ = ["Built", "build", "public_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An authorization server, ready to answer."""
+
+    hall: Hall
+    sessions: Sessions
+    directory: ClientDirectory
+    dynamic: DynamicClients
+    records: SealedRecords
+
+
+def public_url(value: object, name: str) -> str:
+    """A URL of ours as text, without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is missing, no URL, or http off loopback.
+    """
+    text = str(value or "").rstrip("/")
+    if not text:
+        raise ConfigurationError(f"{name} is required: the public URL of this server, e.g. https://mcp.example.com.")
+    if urlsplit(text).scheme not in ("https", "http"):
+        raise ConfigurationError(f"{name} must start with https:// (or http:// on a loopback address), not {text[:60]!r}.")
+    check_issuer(text)
+    return text
+
+
+def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Built:
+    """Everything behind `proxy`, from its options."""
+    clock = options.clock
+    issuer = proxy.issuer
+    store = open_store(options.client_storage, namespace=issuer, public_url=proxy.public_url, clock=clock)
+    keyring = _keyring(options, store, proxy.public_url, issuer)
+    sealer = Sealer(keyring)
+    records = SealedRecords(store, sealer)
+    grants = Grants(records, clock)
+    renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
+    access_tokens = AccessTokens(keyring, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock)
+    sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=options.revocation_delay_seconds)
+    allowed = _allowed(options)
+    dynamic = DynamicClients(keyring, sealer)
+    fetcher = Fetcher(clock, allowed_hosts=options.client_document_hosts, egress_proxy=options.egress_proxy)
+    documents = ClientDocuments(fetcher, clock, on_loopback=proxy.is_loopback, allowed=allowed) if options.enable_cimd else None
+    directory = ClientDirectory(dynamic, documents, ConfiguredClients(options.clients), allowed=allowed)
+    authenticator = ClientAuthenticator(
+        directory,
+        issuer=issuer,
+        token_endpoint=f"{proxy.public_url}/token",
+        spend=_spender(records),
+        keys=ClientKeys(fetcher, clock),
+        clock=clock,
+    )
+    hall = Hall(
+        issuer=issuer,
+        base_url=proxy.public_url,
+        redirect_path=proxy.redirect_path,
+        resources=proxy.resources,
+        required_scopes=tuple(proxy.required_scopes),
+        valid_scopes=valid_scopes(proxy.required_scopes, options),
+        hierarchy=ScopeHierarchy(options.scope_hierarchy),
+        keyring=keyring,
+        sealer=sealer,
+        clock=clock,
+        authenticator=authenticator,
+        grants=grants,
+        renewal=renewal,
+        access_tokens=access_tokens,
+        refresh_rules=RefreshRules(life=options.session_life),
+        lifetimes=Lifetimes(),
+        upstream=upstream,
+        pages=_pages(proxy, options),
+        consent_mode=options.require_authorization_consent,
+        allowed_redirect_uris=allowed,
+        documents_enabled=options.enable_cimd,
+        service_documentation=str(options.service_documentation_url) if options.service_documentation_url else None,
+        authorize=proxy.authorize,
+        register=proxy.register_client,
+        find_client=directory.find,
+        end_grant=proxy.end_grant,
+    )
+    return Built(hall, sessions, directory, dynamic, records)
+
+
+def valid_scopes(required: Sequence[str], options: Options) -> frozenset[str]:
+    """Everything a client may ask for. ``offline_access`` always: some clients ask for refresh tokens only so."""
+    tools = ToolScopes(options.tool_scopes).all_scopes()
+    return frozenset([*required, *(options.valid_scopes or ()), *tools, "offline_access"])
+
+
+def _keyring(options: Options, store: Store, url: str, issuer: str) -> KeyRing:
+    secrets = options.jwt_signing_key
+    if secrets is None:
+        return KeyRing.from_secrets(load_or_create_key(key_path(store, namespace=issuer)))
+    for secret in [secrets] if isinstance(secrets, str | bytes) else secrets:
+        check_secret_strength(secret, url)
+    return KeyRing.from_secrets(secrets)
+
+
+def _allowed(options: Options) -> AllowedRedirectURIs | None:
+    patterns = options.allowed_client_redirect_uris
+    return None if patterns is None else AllowedRedirectURIs(patterns)
+
+
+def _pages(proxy: OAuthProxy, options: Options) -> Pages:
+    patterns = options.allowed_client_redirect_uris or ()
+    schemes = {pattern.partition("://")[0] for pattern in patterns if "://" in pattern} - {"http", "https"}
+    return Pages(
+        server_name=urlsplit(proxy.public_url).netloc,
+        templates=options.page_templates,
+        colours=options.page_colours,
+        csp=options.consent_csp_policy,
+        schemes=schemes,
+    )
+
+
+def _spender(records: SealedRecords) -> Callable[[str, str, float], Awaitable[bool]]:
+    """Single use across processes: the first to write the record has it."""
+
+    async def spend(kind: str, identity: str, ttl: float) -> bool:
+        digest = hashlib.sha256(f"{kind} {identity}".encode()).hexdigest()
+        return await records.put_new(f"spent/{digest}", {}, ttl)
+
+    return spend

@@ -1,0 +1,157 @@
+"""The way back from the provider: who came, in which browser, and what they get (RFC 6749 §4.1.2).
+
+Nothing is stored before the provider has confirmed the code, so that nobody can fill the store by calling here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from vestibule import reasons
+from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.events import Event, emit
+from vestibule.grants.model import Code, Grant
+from vestibule.grants.sign_in import SignedIn
+from vestibule.grants.tokens import CodeToken, new_grant_id
+from vestibule.protocol.parameters import Parameters
+from vestibule.server.hall import Hall
+from vestibule.server.http import as_oauth_error, read_query, request_id
+from vestibule.server.login import Login, LoginCookies
+from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
+
+__all__ = ["routes"]
+
+_RELAYED = frozenset(
+    {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required"}
+)
+"""Upstream errors that are about the user and mean the same to the client; any other is our or the provider's matter."""
+
+
+def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
+    """The redirect URI that is registered with the provider."""
+
+    async def callback(request: Request) -> Response:
+        parameters = read_query(request)
+        login = _login(hall, cookies, request, parameters)
+        back = ReturnAddress(login.redirect_uri, login.client_state, hall.issuer)
+        try:
+            response = await _finish(hall, login, back, parameters)
+        except UpstreamMisconfigured as error:
+            response = error_page(hall, request, as_oauth_error(error), back=back)
+        except Unavailable as error:
+            return error_page(hall, request, as_oauth_error(error), back=back)  # the login stays: a reload may succeed
+        except UpstreamRefused as error:
+            response = _refused(hall, request, login, back, error)
+        except OAuthError as error:
+            emit(
+                Event(
+                    name="refused",
+                    request_id=request_id.get(),
+                    reason=error.reason.code,
+                    client_id=login.client_id[:24],
+                    detail=error.detail,
+                )
+            )
+            response = back.send(hall, back.error_url(error))
+        cookies.delete(response, login)
+        return response
+
+    return [Route(hall.redirect_path, page_endpoint(hall, callback), methods=["GET"])]
+
+
+def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Parameters) -> Login:
+    """The approved login of this browser that the state names (RFC 9700 §4.7; CVE-2026-27124)."""
+    state = parameters.get("state")
+    if state is None:
+        raise OAuthError("invalid_request", reasons.LOGIN_STATE, "no state")
+    login = cookies.find(request, state)
+    if login is None:
+        raise OAuthError("access_denied", reasons.LOGIN_COOKIE_MISSING, status=403)
+    if login.approved_at is None:
+        raise OAuthError("access_denied", reasons.LOGIN_STATE, "not approved", status=403)
+    if login.has_expired(hall.clock.now(), hall.lifetimes.login):
+        raise OAuthError("access_denied", reasons.LOGIN_EXPIRED)
+    return login
+
+
+async def _finish(hall: Hall, login: Login, back: ReturnAddress, parameters: Parameters) -> Response:
+    parameters.check_no_repeats()
+    _provider_did_not_refuse(parameters)
+    signed_in = await hall.upstream.complete(
+        code=parameters.require("code"),
+        issuer=parameters.get("iss"),
+        scopes=login.scopes,
+        nonce=login.nonce,
+        code_verifier=login.code_verifier,
+        resource=login.forward_resource,
+    )
+    code = CodeToken.new(hall.keyring, new_grant_id(login.state))
+    grant = _grant(hall, login, signed_in, code)
+    if not await hall.grants.create(grant):
+        raise OAuthError("access_denied", reasons.LOGIN_STATE, "the sign-in was completed before")
+    emit(
+        Event(
+            name="signed_in",
+            request_id=request_id.get(),
+            client_id=login.client_id[:24],
+            subject=grant.subject,
+            grant_id=grant.id,
+        )
+    )
+    return back.send(hall, back.url(code=code.text))
+
+
+def _provider_did_not_refuse(parameters: Parameters) -> None:
+    error = parameters.get("error")
+    if error in _RELAYED:
+        raise OAuthError(error, reasons.UPSTREAM_ERROR)
+    if error in ("temporarily_unavailable", "server_error"):
+        raise OAuthError(error, reasons.UPSTREAM_ERROR)
+    if error is not None:
+        description = (parameters.get("error_description") or "")[:300]
+        raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, f"{error[:80]}: {description}", error=error[:80])
+
+
+def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Grant:
+    now = hall.clock.now()
+    grant = Grant(
+        id=code.grant_id,
+        client_id=login.client_id,
+        redirect_uri=login.redirect_uri,
+        scopes=signed_in.scopes,
+        resource=login.resource,
+        subject=signed_in.subject or f"session:{code.grant_id}",
+        claims=signed_in.claims,
+        created_at=now,
+        expires_at=now + hall.lifetimes.code,
+        code=Code(
+            digest=code.digest,
+            expires_at=now + hall.lifetimes.code,
+            challenge=login.code_challenge,
+            redirect_uri=login.redirect_uri,
+        ),
+        upstream=signed_in.session,
+        forward_resource=login.forward_resource,
+    )
+    return replace(grant, expires_at=grant.lives_until(now, hall.lifetimes.code))
+
+
+def _refused(hall: Hall, request: Request, login: Login, back: ReturnAddress, error: UpstreamRefused) -> Response:
+    """An account that may not sign in gets a page that says so; everything else goes back to the client."""
+    refusal = OAuthError("access_denied", error.reason, error.detail, status=403)
+    emit(
+        Event(
+            name="refused",
+            request_id=request_id.get(),
+            reason=error.reason.code,
+            client_id=login.client_id[:24],
+            detail=error.detail,
+        )
+    )
+    if error.reason is reasons.SIGN_IN_REFUSED:
+        return error_page(hall, request, refusal, back=back)
+    return back.send(hall, back.error_url(refusal))

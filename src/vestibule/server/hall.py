@@ -1,0 +1,123 @@
+"""Everything that the endpoints share, put together once by the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from vestibule.clients.authentication import ClientAuthenticator
+from vestibule.clients.model import Client
+from vestibule.clock import Clock
+from vestibule.grants.access import AccessTokens
+from vestibule.grants.model import Grant, UpstreamSession
+from vestibule.grants.refresh import RefreshRules
+from vestibule.grants.renewal import Renewal
+from vestibule.grants.sign_in import SignedIn
+from vestibule.grants.store import Grants
+from vestibule.keys.keyring import KeyRing
+from vestibule.keys.sealing import Sealer
+from vestibule.protocol.redirect_uris import AllowedRedirectURIs
+from vestibule.protocol.registration import ClientMetadata
+from vestibule.protocol.scopes import ScopeHierarchy
+from vestibule.server.pages import Pages
+
+if TYPE_CHECKING:
+    from vestibule.server.login import AuthorizationParams
+
+__all__ = ["ConsentMode", "Hall", "Lifetimes", "Upstream"]
+
+ConsentMode = Literal[True, "remember", "external", False]
+
+
+class Upstream(Protocol):
+    """The identity provider, as the server sees it."""
+
+    name: str | None
+
+    async def authorization_url(
+        self,
+        *,
+        state: str,
+        scopes: tuple[str, ...],
+        nonce: str,
+        code_verifier: str,
+        resource: str | None,
+        forwarded: Mapping[str, str],
+    ) -> str:
+        """Where to send the browser."""
+        ...
+
+    async def complete(
+        self, *, code: str, issuer: str | None, scopes: tuple[str, ...], nonce: str, code_verifier: str, resource: str | None
+    ) -> SignedIn:
+        """Exchange the code and check who came back."""
+        ...
+
+    async def renew(self, grant: Grant) -> Grant:
+        """Ask for new tokens with the grant's refresh token."""
+        ...
+
+    async def revoke(self, session: UpstreamSession) -> None:
+        """Tell the provider that the session is over; best effort."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds."""
+
+    code: float = 300
+    login: float = 600
+
+
+@dataclass(kw_only=True)
+class Hall:
+    """One authorization server.
+
+    Attributes:
+        issuer: byte for byte what every token, document and redirect carries.
+        base_url: where the endpoints hang, without a trailing slash.
+        resources: the protected resource URLs, the default one first.
+        required_scopes: what the resource demands.
+        valid_scopes: everything a client may ask for.
+        advertised_scopes: what the resource metadata lists; the small starting set.
+        authorize, register, find_client, end_grant: the steps that a provider class may override.
+    """
+
+    issuer: str
+    base_url: str
+    redirect_path: str
+    resources: Callable[[], tuple[str, ...]]
+    required_scopes: tuple[str, ...]
+    valid_scopes: frozenset[str]
+    hierarchy: ScopeHierarchy
+    keyring: KeyRing
+    sealer: Sealer
+    clock: Clock
+    authenticator: ClientAuthenticator
+    grants: Grants
+    renewal: Renewal
+    access_tokens: AccessTokens
+    refresh_rules: RefreshRules
+    lifetimes: Lifetimes
+    upstream: Upstream
+    pages: Pages
+    consent_mode: ConsentMode
+    allowed_redirect_uris: AllowedRedirectURIs | None
+    documents_enabled: bool
+    service_documentation: str | None = None
+    authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
+    register: Callable[[ClientMetadata], Awaitable[tuple[str, str | None]]]
+    find_client: Callable[[str], Awaitable[Client]]
+    end_grant: Callable[[str], Awaitable[None]]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the public URL is https; otherwise it is a loopback one."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def server_name(self) -> str:
+        """What a page calls this server."""
+        return self.resources()[0]

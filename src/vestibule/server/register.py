@@ -1,0 +1,34 @@
+"""``POST /register``: dynamic client registration (RFC 7591), without storing anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from vestibule.protocol.registration import ClientMetadata, parse_registration
+from vestibule.server.hall import Hall
+from vestibule.server.http import NO_STORE, cors, json_endpoint, json_response, read_json
+
+__all__ = ["routes"]
+
+
+def routes(hall: Hall) -> list[BaseRoute]:
+    """The registration endpoint."""
+
+    async def register(request: Request) -> Response:
+        metadata = parse_registration(await read_json(request), allowed=hall.allowed_redirect_uris)
+        client_id, client_secret = await hall.register(metadata)
+        return json_response(_information(hall, metadata, client_id, client_secret), status=201, headers=NO_STORE)
+
+    return [Route("/register", cors(json_endpoint(register), "POST"), methods=["POST", "OPTIONS"])]
+
+
+def _information(hall: Hall, metadata: ClientMetadata, client_id: str, client_secret: str | None) -> dict[str, Any]:
+    """RFC 7591 §3.2.1: everything that was registered, as it was registered."""
+    information: dict[str, Any] = {"client_id": client_id, "client_id_issued_at": int(hall.clock.now()), **metadata.as_dict()}
+    if client_secret is not None:
+        information |= {"client_secret": client_secret, "client_secret_expires_at": 0}
+    return information
