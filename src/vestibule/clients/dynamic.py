@@ -104,7 +104,7 @@ class DynamicClients:
 def _pack(registration: dict[str, Any]) -> bytes:
     """Small enough for places that keep client ids in short columns: the words that all registrations share cost nothing."""
     packer = zlib.compressobj(level=9, wbits=-12, memLevel=5, zdict=_WORDS)
-    text = json.dumps(registration, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(registration, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     return _PACKING + packer.compress(text) + packer.flush()
 
 
