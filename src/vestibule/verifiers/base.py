@@ -163,7 +163,7 @@ class TokenVerifier(AuthProvider):
         Raises:
             TokenRejected: with reason ``scope_missing``, which is answered 403 (RFC 6750 §3.1), not 401.
         """
-        missing = [scope for scope in self.required_scopes if scope not in token.scopes]
+        missing = ScopeHierarchy(self.scope_hierarchy).missing(self.required_scopes, token.scopes)
         if missing:
             raise TokenRejected(reasons.SCOPE_MISSING, f"lacks {' '.join(missing)}")
         return token
