@@ -7,7 +7,6 @@ copy in use, the second ends it at once.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from vestibule.clock import Clock
 from vestibule.errors import OAuthError, Unavailable
 from vestibule.net.cache import TTLCache, http_freshness
 from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.client_documents import check_client_id_url, parse_client_document
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
 from vestibule.protocol.registration import ClientMetadata
@@ -36,7 +36,7 @@ _KEEP: Final = 24 * 3600.0  # how long after its freshness a copy may stand in
 _STAND_IN: Final = 60.0  # how long it does so before the next attempt
 _TRIES: Final = 2  # failed attempts before a pause: whoever mends a document at once is served at once
 _PAUSE: Final = 5.0
-_MAX_FLIGHTS: Final = 64
+_MAX_FETCHES: Final = 64
 _TROUBLE: Final = frozenset({403, 408, 429})  # 403: what edges answer to machines they distrust
 
 
@@ -99,7 +99,8 @@ class ClientDocuments:
         self._pinned = pinned
         self._copies: TTLCache[str, _Copy] = TTLCache(max_documents, clock)
         self._failures: TTLCache[str, _Failure] = TTLCache(max_documents, clock)
-        self._flights: dict[str, asyncio.Task[Client]] = {}
+        self._flights: SingleFlight[str, Client] = SingleFlight()
+        self._fetching = 0
 
     async def find(self, client_id: str) -> Client:
         """The client whose document is at `client_id`.
@@ -112,22 +113,7 @@ class ClientDocuments:
         copy = self._copies.get(client_id)
         if copy is not None and self._clock.now() < copy.fresh_until:
             return copy.client
-        return await self._fetched_once(client_id)
-
-    async def _fetched_once(self, client_id: str) -> Client:
-        """One fetch for all who wait. It outlives a waiter that goes away: the others still want its result."""
-        flight = self._flights.get(client_id)
-        if flight is None:
-            if len(self._flights) >= _MAX_FLIGHTS:
-                return self._stand_in(client_id, _Failure("too many fetches at once", passing=True))
-            flight = self._flights[client_id] = asyncio.create_task(self._renewed(client_id))
-            flight.add_done_callback(lambda done: self._landed(client_id, done))
-        return await asyncio.shield(flight)
-
-    def _landed(self, client_id: str, flight: asyncio.Task[Client]) -> None:
-        self._flights.pop(client_id, None)
-        if not flight.cancelled():
-            flight.exception()  # everybody may have gone away: nobody is left to see it
+        return await self._flights.share(client_id, lambda: self._renewed(client_id))
 
     async def _renewed(self, client_id: str) -> Client:
         """The client as its document says now; a copy where the document is out of reach."""
@@ -150,13 +136,24 @@ class ClientDocuments:
         if before is not None and before.count >= _TRIES:
             raise _UnreachableError(before)
         try:
-            result = await self._fetcher.get(client_id, max_bytes=_MAX_BYTES, timeout=_TIMEOUT)
-            _check_status(result.status)
+            result = await self._ask(client_id)
         except (FetchFailed, FetchForbidden, _UnreachableError) as error:
             failure = replace(_failure(error), count=before.count + 1 if before else 1)
             self._failures.put(client_id, failure, _PAUSE)
             raise _UnreachableError(failure) from error
         self._failures.discard(client_id)
+        return result
+
+    async def _ask(self, client_id: str) -> FetchResult:
+        """The answer, if it is a document. Slow servers hold a bounded number of fetches."""
+        if self._fetching >= _MAX_FETCHES:
+            raise _UnreachableError(_Failure("too many fetches at once", passing=True))
+        self._fetching += 1
+        try:
+            result = await self._fetcher.get(client_id, max_bytes=_MAX_BYTES, timeout=_TIMEOUT)
+        finally:
+            self._fetching -= 1
+        _check_status(result.status)
         return result
 
     def _stand_in(self, client_id: str, failure: _Failure) -> Client:

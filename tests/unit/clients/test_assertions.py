@@ -90,6 +90,11 @@ async def test_clocks_may_differ_a_little(desk, name, offset):
     assert await desk.authenticate(**form(SIGNER.sign(claims(desk, **{name: int(desk.clock.now()) + offset}))))
 
 
+async def test_an_assertion_without_a_subject_is_refused_whoever_the_request_names(desk):
+    error = await desk.refused(**form(SIGNER.sign(claims(desk, sub=None)), client_id=APP))
+    assert error.reason is reasons.ASSERTION_INVALID
+
+
 async def test_an_assertion_is_used_once_and_remembered_until_it_ends(desk):
     assertion = SIGNER.sign(claims(desk))
     assert await desk.authenticate(**form(assertion))

@@ -164,6 +164,17 @@ async def test_a_bad_document_is_never_kept(web, documents, body):
     assert (await documents.find(APP)).client_id == APP
 
 
+async def test_a_document_that_became_bad_ends_the_copy(web, clock, documents):
+    web.publish()
+    await documents.find(APP)
+    clock.time += 1000
+    web.answer(APP, b"{}")
+    assert await refusal(documents.find(APP)) is reasons.CLIENT_DOCUMENT_INVALID
+    web.fail()
+    with pytest.raises(Unavailable):
+        await documents.find(APP)
+
+
 async def test_whoever_keeps_failing_is_asked_at_intervals_only(web, clock, documents):
     web.fail()
     for _ in range(50):
