@@ -46,7 +46,12 @@ class PlainClient:
     def __init__(self, server: ProtectedServer, redirect_uri: str, name: str = "A plain client") -> None:
         self.server, self.redirect_uri, self.metadata = server, redirect_uri, server.metadata
         self._verifier, self.state = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-        document = {"redirect_uris": [redirect_uri], "client_name": name, "token_endpoint_auth_method": "none"}
+        document = {
+            "redirect_uris": [redirect_uri],
+            "client_name": name,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "none",
+        }
         answer = post(self.metadata["registration_endpoint"], json.dumps(document).encode(), "application/json")
         assert answer.status == 201, answer
         self.client_id = answer.json()["client_id"]

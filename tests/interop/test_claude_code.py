@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.interop import setup
-from tests.interop.peers import ProtectedServer, node_environment
+from tests.interop.peers import IdentityProvider, ProtectedServer, node_environment
 from tests.interop.plain_client import call_tool
 from tests.interop.processes import Talk
 
@@ -87,11 +87,18 @@ def claude(node_modules: Path, tmp_path: Path) -> Iterator[ClaudeCode]:
     return ClaudeCode(tmp_path)
 
 
-@pytest.mark.spec("RS-03", "PRM-01", "DCR-01", "AZ-03", "AZ-20", "RF-02")
-def test_login_refresh_and_logout(server: ProtectedServer, claude: ClaudeCode) -> None:
+@pytest.mark.spec("RS-03", "PRM-01", "CI-02", "DCR-01", "AZ-03", "AZ-20", "RF-02")
+@pytest.mark.parametrize(
+    ("enable_cimd", "named"), [(True, "https://claude.ai/oauth/claude-code-client-metadata"), (False, "vc_")]
+)
+def test_login_refresh_and_logout(
+    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], claude: ClaudeCode, enable_cimd: bool, named: str
+) -> None:
+    """Named by the URL of its document, of which a copy is at hand where there is no way out, and by registration."""
+    server = protect(panva_provider, enable_cimd=enable_cimd)
     claude.mcp("add", "-t", "http", "interop", server.mcp_url)
     request = claude.login(server)
-    assert not parse_qs(urlsplit(request).query)["client_id"][0].startswith("https://"), "CIMD needs the internet"
+    assert parse_qs(urlsplit(request).query)["client_id"][0].startswith(named)
 
     entry = claude.credentials()
     assert entry["issuer"] == server.base_url

@@ -71,7 +71,9 @@ def test_offline_access_needs_the_prompt_that_the_client_sent(node_modules: Path
             tokens = client.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
         assert client.call(tokens["access_token"]).status == 200
         assert seen(provider, "/auth")[0]["parameters"]["prompt"] == "consent"
-        assert len([entry for entry in seen(provider, "/token") if entry["status"] == 200]) == 3
+        exchanges = seen(provider, "/token")
+    assert {entry["status"] for entry in exchanges} == {200}
+    assert [entry["parameters"]["grant_type"] for entry in exchanges][:3] == ["authorization_code", *["refresh_token"] * 2]
 
 
 @pytest.mark.spec("RV-08")

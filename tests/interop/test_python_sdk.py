@@ -121,6 +121,8 @@ async def whole_life(client: SDKClient, mode: str = "auto") -> None:
     refused = await client.call_with(second.access_token)
     assert refused.status_code == 401
     assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+    log = client.server.log.read_text()
+    assert not [token for token in (first, second) if token.access_token in log or str(token.refresh_token) in log]
 
 
 @pytest.mark.spec("RS-03", "ASM-03", "DCR-01", "TK-01", "RF-02", "RV-05")

@@ -39,6 +39,19 @@ class Keeper {
   }
 }
 
+// RFC 7009 §2.1, authenticated the way the client registered; neither SDK does it.
+function revocation({ client, tokens }) {
+  const body = new URLSearchParams({ token: tokens.refresh_token });
+  const headers = {};
+  if (client.token_endpoint_auth_method === 'client_secret_basic') {
+    headers.authorization = `Basic ${btoa(`${encodeURIComponent(client.client_id)}:${encodeURIComponent(client.client_secret)}`)}`;
+  } else {
+    body.set('client_id', client.client_id);
+    if (client.client_secret) body.set('client_secret', client.client_secret);
+  }
+  return { method: 'POST', body, headers };
+}
+
 export async function life({ Client, StreamableHTTPClientTransport, UnauthorizedError, finish }) {
   const [url, redirectUrl] = process.argv.slice(2);
   const keeper = new Keeper(redirectUrl);
@@ -72,9 +85,7 @@ export async function life({ Client, StreamableHTTPClientTransport, Unauthorized
   result.loginsBeforeRevocation = keeper.logins.length;
 
   const { revocation_endpoint: revoke } = keeper.kept.discovery.authorizationServerMetadata;
-  const body = new URLSearchParams({ token: keeper.kept.tokens.refresh_token, client_id: result.clientId });
-  if (keeper.kept.client.client_secret) body.set('client_secret', keeper.kept.client.client_secret);
-  result.revoked = (await fetch(revoke, { method: 'POST', body })).status;
+  result.revoked = (await fetch(revoke, revocation(keeper.kept))).status;
   const afterwards = await whoami().catch((error) => error);
   result.askedAgain = afterwards instanceof UnauthorizedError && keeper.logins.length === 2;
   result.keptRegistration = keeper.kept.client?.client_id === result.clientId;

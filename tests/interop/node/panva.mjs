@@ -51,7 +51,7 @@ function escape(text) {
 }
 
 function page(title, fields, action) {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>
 <form method="post" action="${escape(action)}">${fields}<button type="submit" id="submit">${title}</button></form></html>`;
 }
 
