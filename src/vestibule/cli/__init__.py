@@ -1,4 +1,10 @@
-"""The command line: ``vestibule demo`` and its siblings.
+"""The command line: ``vestibule demo``.
 
-Owns arguments, output and exit statuses, and no rule of its own. May import everything else.
+Owns what is printed to a terminal and nothing else. May import everything below it; each command imports what it needs when it runs.
 """
+
+from __future__ import annotations
+
+from vestibule.cli.main import main
+
+__all__ = ["main"]

@@ -174,9 +174,14 @@ class OAuthProxy(AuthProvider):
         params.login = login
         return consent.consent_url(hall, login)
 
-    async def register_client(self, metadata: ClientMetadata) -> tuple[str, str | None]:
-        """Register a client: its id, and its secret if it is confidential. Nothing is stored."""
-        return self._built.dynamic.register(metadata)
+    async def register_client(self, metadata: ClientMetadata, *, method_defaulted: bool = False) -> tuple[str, str | None]:
+        """Register a client: its id, and its secret if it is confidential. Nothing is stored.
+
+        Args:
+            metadata: checked.
+            method_defaulted: whether the client named no authentication method.
+        """
+        return self._built.dynamic.register(metadata, method_defaulted=method_defaulted)
 
     async def get_client(self, client_id: str) -> Client | None:
         """The client of that id, or None.

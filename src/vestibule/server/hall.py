@@ -30,6 +30,12 @@ __all__ = ["ConsentMode", "Hall", "Lifetimes", "Upstream"]
 ConsentMode = Literal[True, "remember", "external", False]
 
 
+class Register(Protocol):
+    """Registers a client; gives its id, and its secret if it is confidential."""
+
+    def __call__(self, metadata: ClientMetadata, *, method_defaulted: bool) -> Awaitable[tuple[str, str | None]]: ...
+
+
 class Upstream(Protocol):
     """The identity provider, as the server sees it."""
 
@@ -108,7 +114,7 @@ class Hall:
     documents_enabled: bool
     service_documentation: str | None = None
     authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
-    register: Callable[[ClientMetadata], Awaitable[tuple[str, str | None]]]
+    register: Register
     find_client: Callable[[str], Awaitable[Client]]
     end_grant: Callable[[str], Awaitable[None]]
 

@@ -19,8 +19,11 @@ def routes(hall: Hall) -> list[BaseRoute]:
     """The registration endpoint."""
 
     async def register(request: Request) -> Response:
-        metadata = parse_registration(await read_json(request), allowed=hall.allowed_redirect_uris)
-        client_id, client_secret = await hall.register(metadata)
+        document = await read_json(request)
+        metadata = parse_registration(document, allowed=hall.allowed_redirect_uris)
+        # A client that named no method never learnt one: such a client is not held to the one that was chosen for it.
+        defaulted = isinstance(document, dict) and "token_endpoint_auth_method" not in document
+        client_id, client_secret = await hall.register(metadata, method_defaulted=defaulted)
         return json_response(_information(hall, metadata, client_id, client_secret), status=201, headers=NO_STORE)
 
     return [Route("/register", cors(json_endpoint(register), "POST"), methods=["POST", "OPTIONS"])]
