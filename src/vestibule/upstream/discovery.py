@@ -112,10 +112,10 @@ class OIDCConfiguration(BaseModel):
         timeout = _TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
         try:
             status, body = _get(str(config_url), timeout)
-        except httpx2.TransportError as error:
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise ConfigurationError(f"{config_url!r} is not a URL of a provider's configuration.") from error
+        except httpx2.HTTPError as error:
             raise _unavailable(config_url, type(error).__name__) from error
-        except httpx2.InvalidURL as error:
-            raise ConfigurationError(f"{config_url} is not a URL.") from error
         return cls._from_answer(str(config_url), status, body, strict)
 
     @classmethod
