@@ -1,0 +1,1 @@
+"""Programs that keep this repository: they write the generated pages of ``docs/reference``."""
