@@ -60,11 +60,12 @@ def server_metadata(
         client_documents: whether a client may be named by URL (client ID metadata documents).
         service_documentation: URL, for developers.
         grant_types: what ``/token`` understands.
-        token_endpoint_auth_methods: how clients authenticate, at every endpoint.
+        token_endpoint_auth_methods: how clients authenticate, at every endpoint; those without credentials cannot introspect.
         openid: with the members that OpenID Connect Discovery demands, for the document under that name.
     """
     base = base_url.rstrip("/")
     methods = list(token_endpoint_auth_methods)
+    provable = [method for method in methods if method != "none"]  # RFC 7662 §2.1: whoever introspects has to authenticate
     document = {
         "issuer": issuer,
         "authorization_endpoint": f"{base}/authorize",
@@ -79,8 +80,8 @@ def server_metadata(
         **_endpoint_authentication("token_endpoint", methods),
         "revocation_endpoint": f"{base}/revoke",
         **_endpoint_authentication("revocation_endpoint", methods),
-        "introspection_endpoint": f"{base}/introspect",
-        **_endpoint_authentication("introspection_endpoint", methods),
+        "introspection_endpoint": f"{base}/introspect" if provable else None,
+        **_endpoint_authentication("introspection_endpoint", provable),
         "authorization_response_iss_parameter_supported": True,
         "client_id_metadata_document_supported": True if client_documents else None,
         "protected_resources": list(protected_resources),

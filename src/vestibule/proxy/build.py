@@ -123,10 +123,15 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     return Built(hall, sessions, directory, dynamic, records)
 
 
-def valid_scopes(required: Sequence[str], options: Options) -> frozenset[str]:
-    """Everything a client may ask for. ``offline_access`` always: some clients ask for refresh tokens only so."""
+def valid_scopes(required: Sequence[str], options: Options) -> tuple[str, ...]:
+    """Everything a client may ask for, the required scopes first: clients show and ask in the order of the metadata.
+
+    ``offline_access`` always, and last: some clients ask for refresh tokens only so.
+    """
     tools = ToolScopes(options.tool_scopes).all_scopes()
-    return frozenset([*required, *(options.valid_scopes or ()), *tools, "offline_access"])
+    named = dict.fromkeys([*required, *(options.valid_scopes or ()), *tools])
+    named.pop("offline_access", None)
+    return (*named, "offline_access")
 
 
 def _keyring(options: Options, store: Store, url: str, issuer: str) -> KeyRing:

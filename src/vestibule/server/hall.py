@@ -86,8 +86,7 @@ class Hall:
         base_url: where the endpoints hang, without a trailing slash.
         resources: the protected resource URLs, the default one first.
         required_scopes: what the resource demands.
-        valid_scopes: everything a client may ask for.
-        advertised_scopes: what the resource metadata lists; the small starting set.
+        valid_scopes: everything a client may ask for, in the order of the metadata.
         authorize, register, find_client, end_grant: the steps that a provider class may override.
     """
 
@@ -96,7 +95,7 @@ class Hall:
     redirect_path: str
     resources: Callable[[], tuple[str, ...]]
     required_scopes: tuple[str, ...]
-    valid_scopes: frozenset[str]
+    valid_scopes: tuple[str, ...]
     hierarchy: ScopeHierarchy
     keyring: KeyRing
     sealer: Sealer

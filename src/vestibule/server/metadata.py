@@ -45,7 +45,7 @@ def authorization_server_document(hall: Hall, *, openid: bool = False) -> dict[s
     return server_metadata(
         issuer=hall.issuer,
         base_url=hall.base_url,
-        scopes_supported=sorted(hall.valid_scopes),
+        scopes_supported=hall.valid_scopes,
         protected_resources=hall.resources(),
         client_documents=hall.documents_enabled,
         service_documentation=hall.service_documentation,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any, Final, Literal, Self
 from urllib.parse import urljoin, urlsplit
@@ -173,7 +175,13 @@ _NAVIGATION: Final = {"accept": "text/html", "sec-fetch-mode": "navigate", "sec-
 def web_client(apps: Mapping[str, Any] | None) -> httpx2.AsyncClient:
     """An HTTP client with a cookie jar that follows no redirects, for which some base URLs are ASGI apps in this process."""
     transports = {base_url: httpx2.ASGITransport(app=app) for base_url, app in (apps or {}).items()}
-    return httpx2.AsyncClient(mounts=transports, follow_redirects=False, timeout=30, trust_env=False)
+    return httpx2.AsyncClient(verify=_tls(), mounts=transports, follow_redirects=False, timeout=30, trust_env=False)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Read once: the trusted certificates are most of what a new client costs."""
+    return httpx2.create_ssl_context()
 
 
 def _without_query(url: str) -> str:

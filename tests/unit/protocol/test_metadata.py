@@ -40,10 +40,13 @@ def test_what_the_server_can_do():
 
 
 @pytest.mark.spec("ASM-05", "ASM-06", "ASM-07")
-@pytest.mark.parametrize("endpoint", ["token_endpoint", "revocation_endpoint", "introspection_endpoint"])
-def test_client_authentication_is_the_same_everywhere(endpoint: str):
+@pytest.mark.parametrize(
+    ("endpoint", "methods"),
+    [("token_endpoint", METHODS), ("revocation_endpoint", METHODS), ("introspection_endpoint", METHODS[1:])],
+)
+def test_client_authentication_of_each_endpoint(endpoint: str, methods: list[str]):
     document = server()
-    assert document[f"{endpoint}_auth_methods_supported"] == METHODS
+    assert document[f"{endpoint}_auth_methods_supported"] == methods
     algorithms = document[f"{endpoint}_auth_signing_alg_values_supported"]
     assert {"ES256", "RS256"} <= set(algorithms)
     assert not any(name == "none" or name.startswith("HS") for name in algorithms)
@@ -52,6 +55,11 @@ def test_client_authentication_is_the_same_everywhere(endpoint: str):
 @pytest.mark.spec("ASM-06")
 def test_algorithms_are_listed_only_for_a_method_that_signs():
     assert not any("signing_alg" in name for name in server(token_endpoint_auth_methods=["none"]))
+
+
+@pytest.mark.spec("ASM-07")
+def test_nobody_introspects_where_nobody_can_authenticate():
+    assert not any("introspection" in name for name in server(token_endpoint_auth_methods=["none"]))
 
 
 def test_scopes_keep_their_order_and_offline_access_is_listed_once():
