@@ -25,9 +25,9 @@ def demo(serve: bool, port: int) -> None:
 
     Exits with 0 only if all of it held.
     """
-    from vestibule.cli.demo import run_demo, serve_demo
-
     try:
+        from vestibule.cli.demo import run_demo, serve_demo
+
         if serve:
             serve_demo(port)
         else:

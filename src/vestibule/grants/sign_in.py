@@ -80,7 +80,9 @@ class Connection:
         verifier: checks its access tokens.
         id_tokens: how its ID tokens are checked; None for a provider that is no OpenID provider.
         issuer: its issuer identifier, compared with ``iss`` in the callback (RFC 9207 §2.4).
+        always_sends_issuer: it says that it sends ``iss``, so an answer without one is not its own.
         accepts_opaque: an access token that is no JWT may come from the exchange, vouched for by the ID token.
+    userinfo: asked about such a token, where the provider has that endpoint (OIDC Core §5.3).
         verifies_id_token: check the ID token in the access token's place.
         added_scopes: asked for upstream besides those of the login.
     """
@@ -89,7 +91,9 @@ class Connection:
     verifier: TokenVerifier
     id_tokens: IDTokenRules | None = None
     issuer: str | None = None
+    always_sends_issuer: bool = False
     accepts_opaque: bool = False
+    userinfo: TokenVerifier | None = None
     verifies_id_token: bool = False
     added_scopes: tuple[str, ...] = ()
 
@@ -169,8 +173,7 @@ class IdentityProvider:
             Unavailable: the provider does not answer.
         """
         connection = await self._connect()
-        if issuer is not None and connection.issuer is not None and issuer != connection.issuer:
-            raise UpstreamRefused(reasons.UPSTREAM_ISSUER)
+        _issuer_is_the_same(connection, issuer)
         tokens = await connection.client.exchange(
             code=code,
             redirect_uri=self._redirect_uri,
@@ -178,7 +181,7 @@ class IdentityProvider:
             resource=resource if self._forward_resource else None,
         )
         identity = await self._identity(connection, tokens, nonce)
-        caller = await self._caller(connection, tokens, vouched=identity is not None)
+        caller = await self._caller(connection, tokens, identity.subject if identity else None)
         claims = _claims(identity, caller)
         check_sign_in(self._policy, claims)
         granted = self._granted(scopes, tokens, caller)
@@ -198,7 +201,7 @@ class IdentityProvider:
         identity = await self._identity(connection, tokens, None) if tokens.id_token else None
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
-        caller = await self._caller(connection, tokens, vouched=True)
+        caller = await self._caller(connection, tokens, grant.subject)
         claims = {**grant.claims, **_claims(identity, caller)}
         check_sign_in(self._policy, claims)
         session = self._session(tokens)
@@ -232,8 +235,8 @@ class IdentityProvider:
             access_token=tokens.access_token,
         )
 
-    async def _caller(self, connection: Connection, tokens: UpstreamTokens, *, vouched: bool) -> AccessToken | None:
-        """What the verifier says of the access token; None for an opaque one that the ID token vouches for."""
+    async def _caller(self, connection: Connection, tokens: UpstreamTokens, subject: str | None) -> AccessToken | None:
+        """What the verifier says of the access token; None for an opaque one that the ID token of `subject` vouches for."""
         text = tokens.id_token if connection.verifies_id_token else tokens.access_token
         if text is None:
             raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "verify_id_token is set, but the provider sent no ID token")
@@ -245,8 +248,8 @@ class IdentityProvider:
             caller, reason = None, error.reason
         if caller is not None:
             return caller
-        if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and vouched:
-            return None
+        if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
+            return await _asked(connection.userinfo, tokens.access_token, subject)
         if reason is reasons.SCOPE_MISSING:
             raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
         code = reason.code if reason else "the token verifier said no"
@@ -267,6 +270,27 @@ class IdentityProvider:
         if fallback is None:
             fallback = _HOUR if tokens.refresh_token else _FOREVER
         return UpstreamSession.from_tokens(tokens, now=self._clock.now(), fallback_life=fallback)
+
+
+async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:
+    """What userinfo says of an opaque token; it must be about the user of the ID token (OIDC Core §5.3.2)."""
+    if userinfo is None:
+        return None
+    try:
+        caller = await userinfo.check_token(token)
+    except TokenRejected as error:
+        raise UpstreamRefused(error.reason, error.detail) from error
+    if caller.subject != subject:
+        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "userinfo is about another user than the ID token")
+    return caller
+
+
+def _issuer_is_the_same(connection: Connection, issuer: str | None) -> None:
+    """Mix-up (RFC 9207 §2.4): the answer must come from the provider that was asked."""
+    if issuer is None and not connection.always_sends_issuer:
+        return
+    if connection.issuer is not None and issuer != connection.issuer:
+        raise UpstreamRefused(reasons.UPSTREAM_ISSUER)
 
 
 def _claims(identity: Identity | None, caller: AccessToken | None) -> dict[str, Any]:

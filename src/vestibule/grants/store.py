@@ -20,6 +20,8 @@ __all__ = ["Grants", "record_key"]
 TOMBSTONE_SECONDS = 86_400
 """How long an ended grant stays, so that its tokens are answered with why."""
 
+_UNCLAIMED_SECONDS = 600  # a code that nobody came for: no reason to keep the provider's tokens
+
 _ATTEMPTS = 200  # of one change; each lost attempt means that another request's change went through
 
 
@@ -138,4 +140,6 @@ class Grants:
     def _ttl(self, grant: Grant) -> float:
         if grant.ended:
             return TOMBSTONE_SECONDS
+        if grant.code.spent_at is None:
+            return max(grant.code.expires_at - self._clock.now(), 0) + _UNCLAIMED_SECONDS
         return max(grant.expires_at - self._clock.now(), 0) + TOMBSTONE_SECONDS

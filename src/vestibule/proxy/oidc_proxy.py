@@ -120,6 +120,7 @@ class OIDCProxy(OAuthProxy):
             algorithm=algorithm,
             required_scopes=required_scopes,
             http_client=self._options.http_client,
+            clock=self._options.clock,
         )
 
     # --- discovery ------------------------------------------------------------------------------------------------------------
@@ -165,7 +166,8 @@ class OIDCProxy(OAuthProxy):
             issuer=str(config.issuer) if config.issuer else None,
             accepts_opaque=self._own_verifier is None and self._audience_upstream is None,
             verifies_id_token=self._verify_id_token,
-            added_scopes=_offline(config),
+            always_sends_issuer=config.authorization_response_iss_parameter_supported is True,
+            added_scopes=("openid", *_offline(config)),
         )
 
     def _default_verifier(self) -> TokenVerifier:

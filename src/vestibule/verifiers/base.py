@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl
@@ -21,6 +22,13 @@ from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
 __all__ = ["AuthProvider", "TokenVerifier", "rejection"]
+
+
+@dataclass(slots=True)
+class _Place:
+    """The path of one application. A host builds its middleware first and tells the path after that."""
+
+    path: str | None = None
 
 
 class AuthProvider:
@@ -51,6 +59,7 @@ class AuthProvider:
         self.allowed_origins: Sequence[str] = ()
         self.allowed_hosts: Sequence[str] = ()
         self._mcp_path: str | None = None
+        self._places: list[_Place] = []
         self._resource_url: str | None = None
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -92,6 +101,8 @@ class AuthProvider:
     def set_mcp_path(self, mcp_path: str | None) -> None:
         """Tell under which path the MCP endpoint lives."""
         self._mcp_path = mcp_path
+        for place in self._places:
+            place.path = place.path or mcp_path
         self._resource_url = self.resource_url(mcp_path)
 
     def get_routes(self, mcp_path: str | None = None) -> Sequence[BaseRoute]:
@@ -105,7 +116,11 @@ class AuthProvider:
 
     def get_middleware(self) -> list[Middleware]:
         """What a host puts around its application so that requests are verified."""
-        return [Middleware(Guard, protection=lambda: self._protection(self._mcp_path or "/mcp"), whole_tree=False)]
+        place = _Place()
+        self._places.append(place)
+        return [
+            Middleware(Guard, protection=lambda: self._protection(place.path or self._mcp_path or "/mcp"), whole_tree=False)
+        ]
 
     def protect(self, app: ASGIApp, path: str = "/mcp") -> ASGIApp:
         """`app` with `path` and everything below it open to verified requests only, and this provider's routes beside it."""
