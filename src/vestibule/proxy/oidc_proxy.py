@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from vestibule import reasons, unsafe
@@ -18,6 +19,7 @@ from vestibule.upstream.client import UpstreamClient
 from vestibule.upstream.discovery import OIDCConfiguration
 from vestibule.verifiers.base import TokenVerifier
 from vestibule.verifiers.jwt import JWTVerifier
+from vestibule.verifiers.userinfo import UserinfoTokenVerifier
 
 if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
@@ -84,6 +86,9 @@ class OIDCProxy(OAuthProxy):
         scopes = list(required_scopes or ["openid"]) if token_verifier is None else token_verifier.required_scopes
         self._required = scopes
         self._discover_now()
+        # A token for `audience` was asked for: asking for the client's resource as well would get one for that instead.
+        if audience is not None:
+            chosen = replace(chosen, forward_resource=False)
         self._open(chosen, base_url=base_url, required_scopes=scopes)
 
     def get_oidc_configuration(
@@ -161,17 +166,32 @@ class OIDCProxy(OAuthProxy):
         self.oidc_config = config
         self._connection = Connection(
             client=self._client(config),
-            verifier=self._own_verifier or self._default_verifier(),
+            verifier=self._own_verifier or self._default_verifier(config),
             id_tokens=self._id_token_rules(config),
             issuer=str(config.issuer) if config.issuer else None,
             accepts_opaque=self._own_verifier is None and self._audience_upstream is None,
+            userinfo=self._userinfo(config),
             verifies_id_token=self._verify_id_token,
             always_sends_issuer=config.authorization_response_iss_parameter_supported is True,
             added_scopes=("openid", *_offline(config)),
         )
 
-    def _default_verifier(self) -> TokenVerifier:
+    def _userinfo(self, config: OIDCConfiguration) -> TokenVerifier | None:
+        """Any audience: which application the token belongs to is certain, it came from the exchange."""
+        if not config.userinfo_endpoint:
+            return None
+        return UserinfoTokenVerifier(
+            userinfo_url=config.userinfo_endpoint,
+            check_application=unsafe.any_audience,
+            http_client=self._options.http_client,
+            clock=self._options.clock,
+            cache_ttl_seconds=0,
+        )
+
+    def _default_verifier(self, config: OIDCConfiguration) -> TokenVerifier:
         """Scopes are checked against the token answer; OpenID scopes are often missing from access tokens."""
+        if not config.jwks_uri:
+            raise ConfigurationError(f"{self._config_url} names no jwks_uri: give a token_verifier.")
         audience = self._client_id if self._verify_id_token else self._audience_upstream
         return self.get_token_verifier(
             algorithm=self._algorithm, audience=audience, required_scopes=None, timeout_seconds=self._timeout
