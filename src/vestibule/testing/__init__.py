@@ -8,8 +8,7 @@ from __future__ import annotations
 from vestibule.testing.client import ScriptedClient
 from vestibule.testing.clock import FakeClock
 from vestibule.testing.loopback import LoopbackServer
-from vestibule.testing.provider import DevelopmentProvider
-from vestibule.testing.provider_model import ProviderClient
+from vestibule.testing.provider import DevelopmentProvider, ProviderClient
 from vestibule.testing.user import ScriptedUser
 
 __all__ = ["DevelopmentProvider", "FakeClock", "LoopbackServer", "ProviderClient", "ScriptedClient", "ScriptedUser"]

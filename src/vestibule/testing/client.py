@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,40 +11,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 
 from vestibule.protocol.pkce import challenge_for, new_verifier
+from vestibule.testing.failures import CallRefused, StepFailed
+from vestibule.testing.session import ACCEPT, ToolSession
 from vestibule.testing.user import ScriptedUser, web_client
 
-__all__ = ["CallRefused", "ScriptedClient", "StepFailed"]
-
-_PROTOCOL_VERSION = "2025-06-18"
-_ACCEPT = "application/json, text/event-stream"
-
-
-class StepFailed(AssertionError):
-    """The server answered a step with an error.
-
-    Attributes:
-        step: which.
-        status: HTTP status; 0 where the error came with a redirect.
-        error: the OAuth error code, if there was one.
-    """
-
-    def __init__(self, step: str, status: int, error: str) -> None:
-        super().__init__(f"{step}: HTTP {status} {error}")
-        self.step = step
-        self.status = status
-        self.error = error
-
-
-class CallRefused(StepFailed):
-    """The resource did not accept a call.
-
-    Attributes:
-        challenge: the ``WWW-Authenticate`` header.
-    """
-
-    def __init__(self, status: int, challenge: str) -> None:
-        super().__init__("call", status, challenge)
-        self.challenge = challenge
+__all__ = ["Attempt", "CallRefused", "ScriptedClient", "StepFailed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +49,7 @@ class ScriptedClient:
         server: the authorization server metadata, after :meth:`discover`.
         registration: the registration's answer, after :meth:`register`.
         tokens: the last answer of the token endpoint.
+        session: the MCP session, for calls with another token.
     """
 
     def __init__(
@@ -101,7 +72,7 @@ class ScriptedClient:
         self.server: dict[str, Any] = {}
         self.registration: dict[str, Any] = {}
         self.tokens: dict[str, Any] = {}
-        self._session_id: str | None = None
+        self.session = ToolSession(self.http, resource_url)
 
     async def login(self, scope: str | None = None) -> dict[str, Any]:
         """Everything up to the tokens: what is not done yet of discovery and registration, then the sign-in."""
@@ -115,7 +86,7 @@ class ScriptedClient:
 
     async def discover(self) -> dict[str, Any]:
         """From the challenge to the server's metadata (RFC 9728 §5, RFC 8414 §3); returns the latter."""
-        answer = await self.http.post(self.resource_url, json={}, headers={"accept": _ACCEPT})
+        answer = await self.http.post(self.resource_url, json={}, headers={"accept": ACCEPT})
         self.resource = await self._get_json("resource metadata", _resource_metadata_url(answer, self.resource_url))
         issuer = urlsplit(self.resource["authorization_servers"][0])
         path = issuer.path.rstrip("/")
@@ -201,33 +172,8 @@ class ScriptedClient:
         return await self.http.post(url, data={"client_id": client_id, **with_secret, **parameters})
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Call a tool over streamable HTTP, opening the MCP session first if there is none.
-
-        Returns:
-            The result, or the JSON-RPC error.
-
-        Raises:
-            CallRefused: HTTP said no.
-        """
-        if self._session_id is None:
-            await self._initialize()
-        message = _read_message(await self.request("tools/call", {"name": name, "arguments": dict(arguments or {})}))
-        result: dict[str, Any] = message.get("result") or message.get("error") or {}
-        return result
-
-    async def request(self, method: str, params: Mapping[str, Any], *, notify: bool = False) -> httpx2.Response:
-        """One JSON-RPC message with the access token, if there is one; the raw answer.
-
-        Raises:
-            CallRefused: the status is not 2xx.
-        """
-        message = {"jsonrpc": "2.0", "method": method, "params": dict(params)} | (
-            {} if notify else {"id": secrets.randbelow(2**31)}
-        )
-        answer = await self.http.post(self.resource_url, json=message, headers=self._call_headers())
-        if not answer.is_success:
-            raise CallRefused(answer.status_code, answer.headers.get("www-authenticate", ""))
-        return answer
+        """Call a tool with the access token, if there is one; see :meth:`~vestibule.testing.session.ToolSession.call_tool`."""
+        return await self.session.call_tool(self.tokens.get("access_token"), name, arguments)
 
     async def aclose(self) -> None:
         """Close both HTTP clients."""
@@ -239,22 +185,6 @@ class ScriptedClient:
 
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
-
-    async def _initialize(self) -> None:
-        about = {"name": "scripted-client", "version": "1"}
-        answer = await self.request(
-            "initialize", {"protocolVersion": _PROTOCOL_VERSION, "capabilities": {}, "clientInfo": about}
-        )
-        self._session_id = answer.headers.get("mcp-session-id", "")
-        await self.request("notifications/initialized", {}, notify=True)
-
-    def _call_headers(self) -> dict[str, str]:
-        headers = {"accept": _ACCEPT, "mcp-protocol-version": _PROTOCOL_VERSION}
-        if "access_token" in self.tokens:
-            headers["authorization"] = f"Bearer {self.tokens['access_token']}"
-        if self._session_id:
-            headers["mcp-session-id"] = self._session_id
-        return headers
 
     async def _request_tokens(self, step: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         self.tokens = _read(step, await self.post_form(self.server["token_endpoint"], parameters), 200)
@@ -285,13 +215,3 @@ def _error_of(answer: httpx2.Response) -> str:
         return str(answer.json().get("error", ""))
     except (ValueError, AttributeError):
         return ""
-
-
-def _read_message(answer: httpx2.Response) -> dict[str, Any]:
-    """The JSON-RPC answer, which comes as JSON or as the last event of a stream."""
-    if answer.headers.get("content-type", "").startswith("text/event-stream"):
-        events = [line.removeprefix("data:").strip() for line in answer.text.splitlines() if line.startswith("data:")]
-        message: dict[str, Any] = json.loads(next(event for event in reversed(events) if event))
-        return message
-    parsed: dict[str, Any] = answer.json()
-    return parsed

@@ -13,8 +13,8 @@ from vestibule import reasons
 from vestibule.errors import OAuthError, TokenRejected
 from vestibule.keys import jwt
 from vestibule.protocol.parameters import Parameters
-from vestibule.testing.provider_model import ProviderClient
-from vestibule.testing.provider_world import World
+from vestibule.testing.provider.model import ProviderClient
+from vestibule.testing.provider.world import World
 
 __all__ = ["authenticate"]
 

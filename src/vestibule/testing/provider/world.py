@@ -14,9 +14,9 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import OAuthError
 from vestibule.protocol.parameters import Parameters, parse_parameters
-from vestibule.testing.faults import EndpointName, Faults, OAuthFault
-from vestibule.testing.provider_keys import SigningKeys
-from vestibule.testing.provider_model import Memory, ProviderClient, RecordedRequest
+from vestibule.testing.provider.faults import EndpointName, Faults, OAuthFault
+from vestibule.testing.provider.keys import SigningKeys
+from vestibule.testing.provider.model import Memory, ProviderClient, RecordedRequest
 
 __all__ = ["AccessTokenFormat", "Handler", "World", "endpoint", "fault_error"]
 

@@ -24,13 +24,13 @@ from starlette.responses import JSONResponse, Response
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
 from vestibule.protocol.parameters import Parameters
-from vestibule.testing.faults import EndpointName, Faults
 from vestibule.testing.loopback import LoopbackServer, check_loopback_host
-from vestibule.testing.provider_authorize import authorize
-from vestibule.testing.provider_keys import Algorithm, SigningKeys
-from vestibule.testing.provider_model import DEFAULT_CLIENT, DEFAULT_USERS, ProviderClient, RecordedRequest
-from vestibule.testing.provider_token import introspect, revoke, token, userinfo
-from vestibule.testing.provider_world import AccessTokenFormat, World, endpoint
+from vestibule.testing.provider.authorize import authorize
+from vestibule.testing.provider.faults import EndpointName, Faults
+from vestibule.testing.provider.keys import Algorithm, SigningKeys
+from vestibule.testing.provider.model import DEFAULT_CLIENT, DEFAULT_USERS, ProviderClient, RecordedRequest
+from vestibule.testing.provider.token import introspect, revoke, token, userinfo
+from vestibule.testing.provider.world import AccessTokenFormat, World, endpoint
 
 __all__ = ["DevelopmentProvider"]
 

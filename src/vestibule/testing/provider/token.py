@@ -14,9 +14,9 @@ from vestibule.protocol.bearer import challenge, read_bearer
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.pkce import verifier_fits
 from vestibule.protocol.scopes import format_scope, parse_scope
-from vestibule.testing.provider_clients import authenticate
-from vestibule.testing.provider_model import Authorization, ProviderClient
-from vestibule.testing.provider_world import World, fault_error
+from vestibule.testing.provider.clients import authenticate
+from vestibule.testing.provider.model import Authorization, ProviderClient
+from vestibule.testing.provider.world import World, fault_error
 
 __all__ = ["introspect", "revoke", "token", "userinfo"]
 

@@ -14,8 +14,8 @@ from vestibule.errors import OAuthError
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.pkce import is_challenge
 from vestibule.protocol.scopes import parse_scope
-from vestibule.testing.provider_model import Authorization
-from vestibule.testing.provider_world import World, fault_error
+from vestibule.testing.provider.model import Authorization
+from vestibule.testing.provider.world import World, fault_error
 
 __all__ = ["authorize"]
 
