@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-
 from tests.unit.net.web import Names, Web
+
 from vestibule.net.client import close_shared_clients
 from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden
 from vestibule.testing.clock import FakeClock
@@ -75,8 +75,8 @@ def fetcher(web, *addresses, clock=None, **options):
     return Fetcher(clock or FakeClock(), client=web.client(), resolver=names, **options)
 
 
-async def fetch(guarded, url=URL, max_bytes=5000, timeout=5.0):
-    return await guarded.get(url, max_bytes=max_bytes, timeout=timeout)
+async def fetch(guarded, url=URL, max_bytes=5000, seconds=5.0):
+    return await guarded.get(url, max_bytes=max_bytes, timeout=seconds)
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ async def test_a_slow_drip_does_not_hold_the_server(web):
     json_type = {"content-type": "application/json"}
     web.pages[DIALLED] = lambda _request: httpx2.Response(200, headers=json_type, stream=Drip())
     with pytest.raises(FetchFailed, match="longer than 5 s"):
-        await fetch(fetcher(web, clock=clock), timeout=5.0)
+        await fetch(fetcher(web, clock=clock), seconds=5.0)
     assert drops == 6
 
 
@@ -273,7 +273,7 @@ async def test_silence_does_not_hold_the_server(web, where):
     web.pages[DIALLED] = silent
     names = silent if where == "name service" else Names(app_example_com=[[PUBLIC]])
     with pytest.raises(FetchFailed, match="longer than"):
-        await fetch(Fetcher(FakeClock(), client=web.client(), resolver=names), timeout=0.02)
+        await fetch(Fetcher(FakeClock(), client=web.client(), resolver=names), seconds=0.02)
 
 
 @pytest.mark.parametrize("media_type", ["text/html", "text/plain", "application/javascript", "image/svg+xml", "json", ""])

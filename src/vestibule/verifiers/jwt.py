@@ -115,8 +115,8 @@ class JWTVerifier(TokenVerifier):
         if self._jwks is None:
             return self._key_set or _NO_KEYS
         header = peek_header(token) or {}
-        kid = header.get("kid")
-        if header.get("alg") not in self._algorithms or not isinstance(kid, str | None):
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if not isinstance(algorithm, str) or algorithm not in self._algorithms or not isinstance(kid, str | None):
             return _NO_KEYS  # refused whatever the keys are: what anybody can make up causes no request
         try:
             return await self._jwks.keys_for(kid)
