@@ -5,6 +5,8 @@ Any MCP client signs its users in at any identity provider. Start with :class:`O
 
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.oidc_proxy import OIDCProxy
+from vestibule.proxy.remote import RemoteAuthProvider
+from vestibule.resource.component_scopes import require_scopes
 from vestibule.resource.identity import get_access_token
 from vestibule.tokens import AccessToken
 from vestibule.upstream.discovery import OIDCConfiguration
@@ -16,6 +18,8 @@ __all__ = [
     "OAuthProxy",
     "OIDCConfiguration",
     "OIDCProxy",
+    "RemoteAuthProvider",
     "TokenVerifier",
     "get_access_token",
+    "require_scopes",
 ]

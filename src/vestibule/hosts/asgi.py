@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
-from vestibule.resource.identity import access_token
+from vestibule.resource.identity import Caller, current_caller
+from vestibule.resource.step_up import Operation
 from vestibule.tokens import AccessToken
 
-__all__ = ["bind"]
+__all__ = ["bind", "bind_found_by", "component_scopes"]
+
+
+@contextmanager
+def bind_found_by(find: Callable[[], Caller], scope: MutableMapping[str, Any]) -> Iterator[None]:
+    """Make the caller known for the length of a request, with `find` telling who it is whenever somebody asks."""
+    scope.setdefault("state", {})["access_token"] = find().token
+    mark = current_caller.set(find)
+    try:
+        yield
+    finally:
+        current_caller.reset(mark)
 
 
 @contextmanager
 def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Iterator[None]:
     """Make the caller known for the length of a request."""
-    scope.setdefault("state", {})["access_token"] = token
-    mark = access_token.set(token)
-    try:
+    caller = Caller(token, scopes)
+    with bind_found_by(lambda: caller, scope):
         yield
-    finally:
-        access_token.reset(mark)
+
+
+async def component_scopes(app: object, scope: MutableMapping[str, Any], operations: Collection[Operation]) -> tuple[str, ...]:
+    """None: such an application has no components of its own."""
+    return ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
@@ -12,9 +14,45 @@ from mcp.server.auth.provider import AccessToken as SDKAccessToken
 from starlette.authentication import AuthCredentials
 
 from vestibule.hosts import asgi
+from vestibule.hosts.asgi import component_scopes
+from vestibule.resource.identity import Caller
 from vestibule.tokens import AccessToken
 
-__all__ = ["bind", "bind_as"]
+__all__ = ["bind", "bind_as", "component_scopes"]
+
+_message: ContextVar[Any] | None = getattr(import_module("mcp.server.lowlevel.server"), "request_ctx", None)
+"""The message being handled, on SDK 1.x: a session there handles all its messages in the context of its first request, so that
+context variables tell of a token that may have been replaced since. SDK 2.x handles each message in its own request's context."""
+
+
+class _User(AuthenticatedUser):
+    """The user of one request, with the caller it was made from."""
+
+    def __init__(self, token: SDKAccessToken, caller: Caller) -> None:
+        self._token = token
+        self.caller = caller
+        super().__init__(token)
+
+    @property
+    def access_token(self) -> SDKAccessToken:
+        """The token of the message being handled."""
+        return self.now()._token
+
+    @access_token.setter
+    def access_token(self, token: SDKAccessToken) -> None:
+        self._token = token
+
+    def now(self) -> _User:
+        """The same user as of the message being handled. Never another one: a session belongs to one user."""
+        message = _message.get(None) if _message is not None else None
+        user = getattr(getattr(message, "request", None), "scope", {}).get("user")
+        return user if isinstance(user, _User) and _principal(user) == _principal(self) else self
+
+
+def _principal(user: _User) -> tuple[str, str | None, object]:
+    """Whom the SDK binds a session to."""
+    token = user._token
+    return token.client_id, token.subject, (token.claims or {}).get("iss")
 
 
 def to_sdk_token(token: AccessToken, model: type[SDKAccessToken] = SDKAccessToken) -> SDKAccessToken:
@@ -32,12 +70,12 @@ def bind_as(
     scopes: Collection[str],
 ) -> Iterator[None]:
     """Make the caller known to the SDK, with `convert` giving its token class."""
-    user = AuthenticatedUser(convert(token))
+    user = _User(convert(token), Caller(token, scopes))
     scope["user"] = user
     scope["auth"] = AuthCredentials(list(scopes))
     mark = auth_context_var.set(user)
     try:
-        with asgi.bind(scope, token, scopes):
+        with asgi.bind_found_by(lambda: user.now().caller, scope):
             yield
     finally:
         auth_context_var.reset(mark)

@@ -22,7 +22,8 @@ from vestibule.protocol.bearer import challenge, read_bearer
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.reasons import Reason
 from vestibule.resource.addresses import AllowedHosts, AllowedOrigins
-from vestibule.resource.identity import Binder, find_binder
+from vestibule.resource.component_scopes import ComponentScopes
+from vestibule.resource.identity import Host, find_host
 from vestibule.resource.step_up import ToolScopes, read_operations
 from vestibule.tokens import AccessToken
 
@@ -99,7 +100,7 @@ class Guard:
         self._make_protection = protection
         self._protection: Protection | None = None
         self._whole_tree = whole_tree
-        self._bind: Binder | None = None
+        self._host: Host | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -129,28 +130,27 @@ class Guard:
             token = await _token_is_good(protection, headers)
             held = protection.hierarchy.expand(token.scopes)
             _scopes_suffice(protection, protection.required_scopes, held)
-            receive = await self._operation_is_allowed(protection, scope, headers, held, receive)
-        except _Refused as refusal:
+            _drop_trailing_slash(scope, protection.path)
+            host = self._host = self._host or find_host()
+            with host.bind(scope, token, held):
+                receive = await self._operation_is_allowed(protection, host, scope, headers, held, receive)
+                await self._app(scope, receive, send)
+        except _Refused as refusal:  # never of a guard further in: that one answers its own
             await _refuse(send, protection, refusal)
-            return
-        if self._bind is None:
-            self._bind = find_binder()
-        _drop_trailing_slash(scope, protection.path)
-        with self._bind(scope, token, held):
-            await self._app(scope, receive, send)
 
     async def _operation_is_allowed(
-        self, protection: Protection, scope: Scope, headers: _Headers, held: frozenset[str], receive: Receive
+        self, protection: Protection, host: Host, scope: Scope, headers: _Headers, held: frozenset[str], receive: Receive
     ) -> Receive:
         """Scopes per tool: the body is read, checked, and handed on as it came."""
-        if not protection.tool_scopes or scope["method"] != "POST":
+        if scope["method"] != "POST" or not (protection.tool_scopes or ComponentScopes.in_use):
             return receive
         body = await _read_body(receive)
         try:
             operations = read_operations(body, headers.text(b"mcp-method"), headers.text(b"mcp-name"))
         except OAuthError as error:
             raise _Refused(400, error.reason, "invalid_request") from error
-        needed = (*protection.required_scopes, *protection.tool_scopes.required(operations))
+        of_components = await host.component_scopes(self._app, scope, operations) if ComponentScopes.in_use else ()
+        needed = (*protection.required_scopes, *protection.tool_scopes.required(operations), *of_components)
         _scopes_suffice(protection, needed, held)
         return _replay(body, receive)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -101,5 +102,15 @@ def _headers_fit(messages: list[Any], operations: tuple[Operation, ...], method:
     methods = {message.get("method") for message in messages if isinstance(message, dict)}
     if method is not None and methods != {method}:
         raise OAuthError("invalid_request", reasons.HEADER_MISMATCH, "Mcp-Method")
-    if name is not None and operations and {found for _, found in operations} != {name}:
+    if name is not None and operations and {found for _, found in operations} != {_decoded(name)}:
         raise OAuthError("invalid_request", reasons.HEADER_MISMATCH, "Mcp-Name")
+
+
+def _decoded(value: str) -> str | None:
+    """A header value; one that HTTP could not carry as it is comes as ``=?base64?…?=`` (Streamable HTTP, custom headers)."""
+    if not (value.startswith("=?base64?") and value.endswith("?=")):
+        return value
+    try:
+        return base64.b64decode(value[9:-2], validate=True).decode()
+    except ValueError:
+        return None
