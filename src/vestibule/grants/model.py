@@ -65,15 +65,19 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSession:
-    """The provider's tokens of this grant. Never shown to a client."""
+    """The provider's tokens of this grant. Never shown to a client.
+
+    Attributes:
+        check_at: when the provider has to be asked again whether its token is good; None where the token itself tells.
+    """
 
     access_token: str = field(repr=False)
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 the name of a type
     expires_at: float | None = None
     refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_at: float | None = None
     scope: tuple[str, ...] | None = None
-    checked_at: float = 0.0
+    check_at: float | None = None
 
     @classmethod
     def from_tokens(cls, tokens: UpstreamTokens, *, now: float, fallback_life: float | None) -> UpstreamSession:
@@ -88,12 +92,16 @@ class UpstreamSession:
             refresh_token=tokens.refresh_token,
             refresh_expires_at=tokens.refresh_expires_at,
             scope=tokens.scope,
-            checked_at=now,
         )
 
-    def due(self, now: float, early: float) -> bool:
-        """Whether the access token has ended, or will within `early` seconds."""
-        return self.expires_at is not None and self.expires_at - early <= now
+    def has_ended(self, now: float, early: float = 0) -> bool:
+        """Whether the access token has ended, or will within `early` seconds where it can be renewed."""
+        ahead = early if self.refresh_token is not None else 0
+        return self.expires_at is not None and self.expires_at - ahead <= now
+
+    def needs_check(self, now: float) -> bool:
+        """Whether the provider has to be asked about it."""
+        return self.check_at is not None and self.check_at <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,18 @@ from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.events import Event, emit
 from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
+from vestibule.net.cache import TTLCache
 
-__all__ = ["LEASE_SECONDS", "Renewal"]
+__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal"]
 
 LEASE_SECONDS = 30
 """Longer than any one request to a provider may take, so that a lease is lost only by a process that died."""
+
+CHECK_GRACE_SECONDS = 300
+"""How long a token whose check is due goes on while the provider does not answer."""
+
+PAUSE_SECONDS = 5
+"""How long a provider that did not answer is not asked again for the same grant, so that not every request waits for a time-out."""
 
 _POLL_SECONDS = 0.05
 
@@ -40,11 +47,13 @@ class Renewal:
         self._ask_upstream = ask_upstream
         self._clock = clock
         self.early = early
+        self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
         self._running: dict[str, asyncio.Task[Grant]] = {}
 
     def is_due(self, grant: Grant) -> bool:
         """Whether the provider has to be asked before the grant is used again."""
-        return grant.upstream is not None and grant.upstream.due(self._clock.now(), self.early)
+        now, upstream = self._clock.now(), grant.upstream
+        return upstream is not None and (upstream.has_ended(now, self.early) or upstream.needs_check(now))
 
     async def renewed(self, grant: Grant) -> Grant:
         """The grant with a living upstream token.
@@ -55,16 +64,28 @@ class Renewal:
         """
         if not self.is_due(grant):
             return grant
+        if self._pauses.get(grant.id) is not None:
+            return self._as_it_is(grant)
         task = self._running.get(grant.id)
         if task is None:
             task = self._running[grant.id] = asyncio.create_task(self._renew(grant.id))
             task.add_done_callback(lambda _: self._running.pop(grant.id, None))
         try:
             return await asyncio.shield(task)
-        except Unavailable:
-            if grant.upstream is not None and not grant.upstream.due(self._clock.now(), 0):
-                return grant  # an early renewal that fails for the moment harms nobody while the old token holds
-            raise
+        except Unavailable as error:
+            if error.reason is reasons.STORE_UNAVAILABLE:
+                raise
+            self._pauses.put(grant.id, True, PAUSE_SECONDS)
+            return self._as_it_is(grant)
+
+    def _as_it_is(self, grant: Grant) -> Grant:
+        """A provider that does not answer for the moment harms nobody while the old token holds and its last check is not old."""
+        now, upstream = self._clock.now(), grant.upstream
+        if upstream is None or upstream.has_ended(now) or upstream.needs_check(now - CHECK_GRACE_SECONDS):
+            raise Unavailable(
+                reasons.UPSTREAM_UNAVAILABLE, "its token cannot be renewed for the moment", retry_after=PAUSE_SECONDS
+            )
+        return grant
 
     async def _renew(self, grant_id: str) -> Grant:
         holder = secrets.token_hex(8)
@@ -81,7 +102,8 @@ class Renewal:
             now = self._clock.now()
             if grant.ended or not self.is_due(grant) or (grant.lease is not None and grant.lease.until > now):
                 return grant
-            _can_be_renewed(grant)
+            if grant.upstream is not None and grant.upstream.has_ended(now, self.early):
+                _can_be_renewed(grant)
             return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
 
         grant = await self._grants.change(grant_id, rule)

@@ -133,8 +133,9 @@ class Sessions:
     def _good_until(self, grant: Grant) -> float:
         """Until when nothing has to be asked again. With no revocation delay: not even once more."""
         until = min(self._now() + self._delay, grant.expires_at)
-        if grant.upstream is not None and grant.upstream.expires_at is not None:
-            until = min(until, grant.upstream.expires_at - self._renewal.early)
+        if grant.upstream is not None:
+            ends = grant.upstream.expires_at
+            until = min(until, until if ends is None else ends - self._renewal.early, grant.upstream.check_at or until)
         return until
 
     def _remember(self, digest: bytes, entry: _Verified) -> None:

@@ -20,7 +20,7 @@ from vestibule.upstream.client import UpstreamClient, UpstreamTokens
 from vestibule.upstream.identity import Identity, check_id_token
 from vestibule.verifiers.base import TokenVerifier
 
-__all__ = ["Connection", "IDTokenRules", "IdentityProvider", "SignedIn"]
+__all__ = ["Connection", "IDTokenRules", "IdentityProvider", "ProviderRules", "SignedIn"]
 
 _log = logging.getLogger("vestibule.upstream")
 
@@ -71,6 +71,29 @@ class IDTokenRules:
     algorithms: tuple[str, ...]
 
 
+def _same(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    return scopes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRules:
+    """What is particular to one vendor, as data.
+
+    Attributes:
+        name: what people call it.
+        to_upstream: our scopes as it names them in an authorization request.
+        token_scopes: scopes to send with an exchange or a refresh, for a provider that wants them there; empty: none.
+        from_upstream: its scopes as we name them.
+        check_seconds: how often to ask about an access token that cannot be checked here; None: never.
+    """
+
+    name: str | None = None
+    to_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
+    token_scopes: tuple[str, ...] = ()
+    from_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
+    check_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A provider that is known well enough to be talked to.
@@ -106,7 +129,7 @@ class IdentityProvider:
         redirect_uri: ours, registered with the provider.
         required_scopes: what the resource demands of a sign-in.
         clock: the time.
-        name: what people call the provider.
+        rules: what is particular to the vendor.
         policy: who may sign in.
         forward_pkce, forward_resource: whether to send our PKCE pair, and the client's ``resource``.
         fallback_life: seconds an upstream access token lives when the provider does not say; None: an hour with a refresh token, else a
@@ -120,13 +143,14 @@ class IdentityProvider:
         redirect_uri: str,
         required_scopes: tuple[str, ...],
         clock: Clock,
-        name: str | None = None,
+        rules: ProviderRules | None = None,
         policy: SignInPolicy | None = None,
         forward_pkce: bool = True,
         forward_resource: bool = True,
         fallback_life: float | None = None,
     ) -> None:
-        self.name = name
+        self._rules = rules or ProviderRules()
+        self.name = self._rules.name
         self._connect = connect
         self._redirect_uri = redirect_uri
         self._required_scopes = required_scopes
@@ -155,7 +179,7 @@ class IdentityProvider:
         return connection.client.authorization_url(
             redirect_uri=self._redirect_uri,
             state=state,
-            scopes=tuple(dict.fromkeys([*scopes, *connection.added_scopes])),
+            scopes=tuple(dict.fromkeys([*self._rules.to_upstream(scopes), *connection.added_scopes])),
             nonce=nonce,
             code_challenge=challenge_for(code_verifier) if self._forward_pkce else None,
             resource=resource if self._forward_resource else None,
@@ -179,6 +203,7 @@ class IdentityProvider:
             redirect_uri=self._redirect_uri,
             code_verifier=code_verifier if self._forward_pkce else None,
             resource=resource if self._forward_resource else None,
+            scopes=self._rules.token_scopes,
         )
         identity = await self._identity(connection, tokens, nonce)
         caller = await self._caller(connection, tokens, identity.subject if identity else None)
@@ -188,16 +213,22 @@ class IdentityProvider:
         return SignedIn(_subject(identity, caller), claims, self._session(tokens), granted)
 
     async def renew(self, grant: Grant) -> Grant:
-        """The grant with new tokens and the claims of now.
+        """The grant with new tokens, or tokens that the provider was asked about again, and the claims of now.
 
         Raises:
             as :meth:`complete`.
         """
         connection = await self._connect()
+        if grant.upstream is not None and grant.upstream.needs_check(self._clock.now()):
+            checked = await self._checked(connection, grant, grant.upstream)
+            if checked is not None:
+                return checked
         if grant.upstream is None or grant.upstream.refresh_token is None:
             raise UpstreamRefused(reasons.GRANT_EXPIRED, "nothing to renew with")
         resource = grant.forward_resource if self._forward_resource else None
-        tokens = await connection.client.refresh(grant.upstream.refresh_token, resource=resource)
+        tokens = await connection.client.refresh(
+            grant.upstream.refresh_token, resource=resource, scopes=self._rules.token_scopes
+        )
         identity = await self._identity(connection, tokens, None) if tokens.id_token else None
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
@@ -208,6 +239,21 @@ class IdentityProvider:
         if session.scope is None and grant.upstream.scope is not None:
             session = replace(session, scope=grant.upstream.scope)
         return replace(grant, upstream=session, claims=claims)
+
+    async def _checked(self, connection: Connection, grant: Grant, session: UpstreamSession) -> Grant | None:
+        """The grant whose token the provider stands by still; None if it does not, or the token has ended anyway."""
+        if session.has_ended(self._clock.now()):
+            return None
+        caller = await connection.verifier.verify_token(session.access_token)
+        if caller is None:
+            return None
+        claims = {**grant.claims, **(caller.claims or {})}
+        check_sign_in(self._policy, claims)
+        return replace(grant, upstream=replace(session, check_at=self._next_check()), claims=claims)
+
+    def _next_check(self) -> float | None:
+        every = self._rules.check_seconds
+        return None if every is None else self._clock.now() + every
 
     async def revoke(self, session: UpstreamSession) -> None:
         """Tell the provider that the session is over. Ours has ended either way, so trouble is only logged."""
@@ -259,7 +305,7 @@ class IdentityProvider:
         """The scopes of the login without those that the provider says it did not grant (RFC 6749 §3.3)."""
         if tokens.scope is None:
             return asked
-        granted = {*tokens.scope, *(caller.scopes if caller is not None else ()), *_OIDC_SCOPES}
+        granted = {*self._rules.from_upstream(tokens.scope), *(caller.scopes if caller is not None else ()), *_OIDC_SCOPES}
         lacking = [scope for scope in self._required_scopes if scope not in granted]
         if lacking:
             raise UpstreamRefused(reasons.SCOPE_MISSING, f"the provider did not grant {' '.join(lacking)}")
@@ -269,7 +315,8 @@ class IdentityProvider:
         fallback = self._fallback_life
         if fallback is None:
             fallback = _HOUR if tokens.refresh_token else _FOREVER
-        return UpstreamSession.from_tokens(tokens, now=self._clock.now(), fallback_life=fallback)
+        session = UpstreamSession.from_tokens(tokens, now=self._clock.now(), fallback_life=fallback)
+        return replace(session, check_at=self._next_check())
 
 
 async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:

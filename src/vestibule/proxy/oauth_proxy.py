@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
-from vestibule.grants.sign_in import Connection, IdentityProvider
+from vestibule.grants.sign_in import Connection, IdentityProvider, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.protocol.redirect_uris import is_loopback
 from vestibule.protocol.registration import ClientMetadata
@@ -102,8 +102,13 @@ class OAuthProxy(AuthProvider):
             forward_pkce=options.forward_pkce,
             forward_resource=options.forward_resource,
             fallback_life=options.fallback_access_token_expiry_seconds,
+            rules=self._provider_rules(options),
         )
         self._built = build(self, options, self._upstream)
+
+    def _provider_rules(self, options: Options) -> ProviderRules:
+        """What is particular to the vendor. Provider classes override it."""
+        return ProviderRules()
 
     async def _connect(self) -> Connection:
         """The provider, ready to be talked to."""
