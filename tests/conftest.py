@@ -1,5 +1,8 @@
 """Fixtures that every test may use."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 
@@ -7,3 +10,19 @@ import pytest
 def anyio_backend() -> str:
     """The event loop that asynchronous tests run on."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test, and no fixture of wider scope, finds or leaves anything in the home of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VESTIBULE_HOME", str(tmp_path_factory.mktemp("vestibule")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def vestibule_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _home_of_the_run: None) -> Path:
+    """Where this test's state and keys live: its own place, so that no test sees another's."""
+    home = tmp_path / "vestibule"
+    monkeypatch.setenv("VESTIBULE_HOME", str(home))
+    return home
