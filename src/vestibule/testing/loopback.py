@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
@@ -57,7 +58,7 @@ class LoopbackServer:
         self._host = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="auto", timeout_graceful_shutdown=2)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     @property
     def port(self) -> int:
@@ -97,3 +98,7 @@ class LoopbackServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+    def _run(self) -> None:
+        with suppress(SystemExit):  # how the server says that the app did not start
+            self._server.run(sockets=[self._socket])

@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from vestibule.errors import ConfigurationError, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.keys.jwt import JWTKeySet, decode, peek_header
@@ -189,6 +191,27 @@ async def test_wrong_secret_is_refused(setup: Setup) -> None:
 async def test_public_client_needs_no_secret() -> None:
     setup = Setup(clients=[ProviderClient("public")])
     assert await setup.subject(await setup.sign_in(setup.client())) == "alice"
+
+
+async def test_private_key_instead_of_a_secret_and_each_assertion_once() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    setup = Setup(clients=[ProviderClient("app", public_key=public)])
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert await setup.subject(await setup.sign_in(setup.client(private_key=pem))) == "alice"
+    form = setup.provider.requests_to("token")[0].parameters
+    replay = await setup.http.post(f"{setup.provider.issuer}/token", data=form)
+    assert (replay.status_code, replay.json()["error"]) == (401, "invalid_client")
+    assert "used before" in replay.json()["error_description"]
+
+
+async def test_private_key_of_somebody_else_is_refused() -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    client = ProviderClient("app", public_key=public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    setup = Setup(clients=[client])
+    other = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(UpstreamMisconfigured, match="token_signature"):
+        await setup.sign_in(setup.client(private_key=other))
 
 
 async def test_redirect_uri_that_is_not_set_up_gets_no_redirect() -> None:
