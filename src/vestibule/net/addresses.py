@@ -1,4 +1,4 @@
-"""Which IP addresses a fetch that somebody else asked for may go to.
+"""Where a fetch that somebody else asked for may go to: which IP addresses, and which names.
 
 Only the public unicast space is open. The list is our own, after the special-purpose registries of IANA (RFC 6890), so that the
 answer does not depend on the version of Python.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-__all__ = ["is_forbidden"]
+__all__ = ["is_forbidden", "is_internal_name"]
 
 _FORBIDDEN_V4: Final = tuple(
     IPv4Network(network)
@@ -47,6 +47,12 @@ _FORBIDDEN_V6: Final = tuple(
 )
 
 
+# Names that lead inside: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, and what companies commonly use.
+_INTERNAL_DOMAINS: Final = frozenset(
+    {"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private"}
+)
+
+
 def is_forbidden(address: str | IPv4Address | IPv6Address) -> bool:
     """Whether an address must not be dialled; text that is no address is forbidden, too."""
     try:
@@ -56,3 +62,19 @@ def is_forbidden(address: str | IPv4Address | IPv6Address) -> bool:
     if isinstance(parsed, IPv4Address):
         return any(parsed in network for network in _FORBIDDEN_V4)
     return parsed not in _GLOBAL_UNICAST_V6 or any(parsed in network for network in _FORBIDDEN_V6)
+
+
+def is_internal_name(host: str) -> bool:
+    """Whether a host, in lower case and IPv6 without brackets, can be seen to be internal before it is looked up."""
+    if _is_address(host):
+        return is_forbidden(host)
+    _, dot, top = host.rpartition(".")
+    return not dot or top in _INTERNAL_DOMAINS
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -9,8 +9,6 @@ import asyncio
 import base64
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote_plus, urlencode
 
@@ -18,9 +16,10 @@ import httpx2
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
-from vestibule.errors import Unavailable, VestibuleError
-from vestibule.net.addresses import is_forbidden
+from vestibule.errors import Unavailable
+from vestibule.net.addresses import is_forbidden, is_internal_name
 from vestibule.net.client import guarded_client, trusted_client
+from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult, Limits
 from vestibule.protocol.uris import URI, parse_uri
 
 __all__ = ["FetchFailed", "FetchForbidden", "FetchResult", "Fetcher", "Resolver", "TrustedClient"]
@@ -30,39 +29,6 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _MAX_ADDRESSES: Final = 4
 _CONNECT_SECONDS: Final = 3.0
-# Names that lead inside: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, and what companies commonly use.
-_INTERNAL_DOMAINS: Final = frozenset(
-    {"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private"}
-)
-
-
-class FetchForbidden(VestibuleError):
-    """The URL must not be fetched; trying again will not help."""
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(reasons.FETCH_FORBIDDEN, detail)
-
-
-class FetchFailed(VestibuleError):
-    """The URL could not be fetched, or its answer cannot be used; another try may succeed."""
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(reasons.FETCH_FAILED, detail)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchResult:
-    """An answer, whatever its status.
-
-    Attributes:
-        status: HTTP status.
-        headers: names in any case.
-        body: decoded and complete; empty where only the status matters.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Fetcher:
@@ -111,7 +77,7 @@ class Fetcher:
         try:
             async with asyncio.timeout(timeout):
                 targets = await self._targets(uri)
-                return await self._from_one_of(targets, uri, _Limits(self._clock, max_bytes, timeout), accept)
+                return await self._from_one_of(targets, uri, Limits(self._clock, max_bytes, timeout), accept)
         except TimeoutError as error:
             raise FetchFailed(f"took longer than {timeout:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
@@ -123,7 +89,7 @@ class Fetcher:
             raise FetchForbidden("not a plain https URL")
         if uri.scheme != "https" and not (uri.is_loopback and self._is_allowed(uri)):
             raise FetchForbidden("not https")
-        if not self._is_allowed(uri) and _is_internal_name(uri.host):
+        if not self._is_allowed(uri) and is_internal_name(uri.host):
             raise FetchForbidden("not a public host")
         return uri
 
@@ -139,7 +105,7 @@ class Fetcher:
             _check_public(addresses)
         return [uri.at(_literal(address), uri.port) for address in addresses[:_MAX_ADDRESSES]]
 
-    async def _from_one_of(self, targets: list[str], uri: URI, limits: _Limits, accept: str) -> FetchResult:
+    async def _from_one_of(self, targets: list[str], uri: URI, limits: Limits, accept: str) -> FetchResult:
         """The answer of the first address that can be reached."""
         for target in targets[:-1]:
             try:
@@ -150,7 +116,7 @@ class Fetcher:
             raise FetchFailed("the host has no address")
         return await self._ask(targets[-1], uri, limits, accept)
 
-    async def _ask(self, target: str, uri: URI, limits: _Limits, accept: str) -> FetchResult:
+    async def _ask(self, target: str, uri: URI, limits: Limits, accept: str) -> FetchResult:
         client = self._client or guarded_client(self._egress_proxy)
         request = client.build_request(
             "GET",
@@ -243,7 +209,7 @@ class TrustedClient:
         max_bytes: int | None,
         seconds: float | None,
     ) -> FetchResult:
-        limits = _Limits(self._clock, max_bytes or self._max_bytes, seconds or self._timeout)
+        limits = Limits(self._clock, max_bytes or self._max_bytes, seconds or self._timeout)
         client = self._client or trusted_client()
         try:
             async with asyncio.timeout(limits.seconds):
@@ -259,31 +225,6 @@ class TrustedClient:
             raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, f"{_host(url)}: {detail}") from error
 
 
-class _Limits:
-    """How much and how long one fetch may be, all its parts together."""
-
-    def __init__(self, clock: Clock, max_bytes: int, seconds: float) -> None:
-        self._clock = clock
-        self._max_bytes = max_bytes
-        self._deadline = clock.now() + seconds
-        self.seconds = seconds
-
-    async def read(self, response: httpx2.Response) -> bytes:
-        """The body.
-
-        Raises:
-            FetchFailed: a limit is passed.
-        """
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise FetchFailed(f"larger than {self._max_bytes} bytes")
-            if self._clock.now() > self._deadline:
-                raise FetchFailed(f"took longer than {self.seconds:g} s")
-        return bytes(body)
-
-
 async def _resolve(host: str, port: int) -> Sequence[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -293,21 +234,6 @@ def _check_public(addresses: Sequence[str]) -> None:
     """One internal address among several is enough to refuse: which of them gets dialled is for nobody outside to choose."""
     if any(is_forbidden(address) for address in addresses):
         raise FetchForbidden("the host has an address that is not public")
-
-
-def _is_internal_name(host: str) -> bool:
-    if _is_address(host):
-        return is_forbidden(host)
-    _, dot, top = host.rpartition(".")
-    return not dot or top in _INTERNAL_DOMAINS
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _literal(address: str) -> str:
