@@ -63,6 +63,9 @@ _DEAD: Final = frozenset(
 )
 _CREDENTIALS: Final = frozenset({"invalid_client", "unauthorized_client", "incorrect_client_credentials"})
 
+_ERROR_CODE: Final = re.compile(r"[\x20-\x7e]{1,80}")
+_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 Appendix A.12 and A.17
+
 _RETRY_AFTER_DEFAULT = 5
 _RETRY_AFTER_MAX = 300
 _MAX_DETAIL = 300
@@ -87,10 +90,10 @@ def read_tokens(answer: FetchResult, *, now: float, sent: Collection[str] = ()) 
         access_token=_read_access_token(members),
         token_type=_read_token_type(members),
         expires_at=_read_end(members, ("expires_in",), now),
-        refresh_token=_read_text(members, "refresh_token"),
+        refresh_token=_read_token(members, "refresh_token"),
         refresh_expires_at=_read_end(members, ("refresh_expires_in", "refresh_token_expires_in"), now),
         scope=_read_scope(members),
-        id_token=_read_text(members, "id_token"),
+        id_token=_read_token(members, "id_token"),
         raw=members,
     )
 
@@ -113,8 +116,7 @@ def _check_is_not_transient(answer: FetchResult) -> None:
 
 
 def _refuse(answer: FetchResult, members: Mapping[str, Any], sent: Collection[str]) -> NoReturn:
-    error = members.get("error")
-    code = error if isinstance(error, str) else ""
+    code = _read_error_code(members)
     detail = _detail(answer.status, code, members.get("error_description"), sent)
     if code in _TRANSIENT:
         raise _unavailable(answer, detail)
@@ -124,6 +126,11 @@ def _refuse(answer: FetchResult, members: Mapping[str, Any], sent: Collection[st
         raise UpstreamMisconfigured(reasons.UPSTREAM_CREDENTIALS, detail, error=code)
     # A code that is not known is no proof that the session is dead, so it must not end it.
     raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=code)
+
+
+def _read_error_code(members: Mapping[str, Any]) -> str:
+    error = members.get("error")
+    return error if isinstance(error, str) and _ERROR_CODE.fullmatch(error) else ""
 
 
 def _unavailable(answer: FetchResult, detail: str) -> Unavailable:
@@ -148,7 +155,7 @@ def _read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _read_access_token(members: Mapping[str, Any]) -> str:
-    token = _read_text(members, "access_token")
+    token = _read_token(members, "access_token")
     if token is None:
         raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "the answer holds no access token")
     return token
@@ -162,9 +169,13 @@ def _read_token_type(members: Mapping[str, Any]) -> str:
     return "Bearer"
 
 
-def _read_text(members: Mapping[str, Any], name: str) -> str | None:
+def _read_token(members: Mapping[str, Any], name: str) -> str | None:
     value = members.get(name)
-    return value if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    if _TOKEN.fullmatch(value) is None:
+        raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"{name} has characters that no token has")
+    return value
 
 
 def _read_end(members: Mapping[str, Any], names: Collection[str], now: float) -> float | None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from vestibule.errors import ConfigurationError, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.keys.jwt import ASYMMETRIC_ALGORITHMS, JWTKeySet, decode
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.fetch import FetchResult, TrustedClient
 from vestibule.testing import FakeClock
+from vestibule.upstream.answers import UpstreamTokens, read_tokens
 from vestibule.upstream.client import UpstreamClient
 
 pytestmark = pytest.mark.anyio
@@ -305,6 +306,9 @@ class TestExchange:
             httpx2.Response(200, json={"token_type": "Bearer"}),
             httpx2.Response(200, json={**TOKENS, "access_token": ""}),
             httpx2.Response(200, json={**TOKENS, "access_token": 5}),
+            httpx2.Response(200, json={**TOKENS, "access_token": "two\nlines"}),
+            httpx2.Response(200, content=b'{"access_token": "\\ud800"}'),
+            httpx2.Response(200, json={**TOKENS, "refresh_token": "\u00e4"}),
             httpx2.Response(200, json={**TOKENS, "token_type": "DPoP"}),
             httpx2.Response(200, json={**TOKENS, "token_type": 1}),
             httpx2.Response(302, headers={"location": "https://evil.example"}),
@@ -408,6 +412,50 @@ class TestTroubleIsToldApart:
         assert SECRET not in text
         assert text.isprintable()
         assert len(text) < 400
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = st.sampled_from(
+    [
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "refresh_expires_in",
+        "scope",
+        "id_token",
+        "error",
+        "error_description",
+    ]
+)
+
+
+@given(
+    status=st.integers(100, 599), members=st.dictionaries(MEMBERS, VALUES), good=st.booleans(), retry_after=st.text(max_size=8)
+)
+def test_whatever_comes_is_tokens_or_one_of_the_three(
+    status: int, members: dict[str, object], good: bool, retry_after: str
+) -> None:
+    body = json.dumps({**(TOKENS if good else {}), **members}).encode()
+    outcome: object
+    try:
+        outcome = read_tokens(FetchResult(status, {"retry-after": retry_after}, body), now=0.0)
+    except (Unavailable, UpstreamRefused) as refusal:
+        outcome = refusal
+    match outcome:
+        case Unavailable():
+            assert 1 <= outcome.retry_after <= 300
+        case UpstreamRefused():
+            assert outcome.error.isascii()
+        case UpstreamTokens():
+            assert 200 <= status < 300
+            assert "error" not in members
+            assert outcome.access_token.isprintable()
+            assert outcome.expires_at is None or outcome.expires_at > 0
 
 
 class TestRevoke:
