@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-
 from tests.unit.net.web import Web
+
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.keyring import KeyRing
 from vestibule.net.fetch import Fetcher, FetchForbidden, TrustedClient

@@ -1,11 +1,12 @@
 """Hosts that the operator configured: their addresses are theirs to choose, the caps and the rest stay."""
 
+import asyncio
 import base64
 
 import httpx2
 import pytest
-
 from tests.unit.net.web import Web
+
 from vestibule.errors import Unavailable
 from vestibule.net.client import close_shared_clients, trusted_client
 from vestibule.net.fetch import TrustedClient
@@ -78,8 +79,6 @@ async def test_too_much_is_unavailable():
 async def test_silence_is_unavailable():
     class Silent(httpx2.AsyncByteStream):
         async def __aiter__(self):
-            import asyncio
-
             yield b"{"
             await asyncio.Event().wait()
 
