@@ -9,12 +9,15 @@ from typing import Any
 import uvicorn
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_access_token as get_host_access_token
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from vestibule import OIDCProxy, get_access_token
 
 SETTINGS = json.loads(os.environ["SETTINGS"])
 
-mcp: FastMCP[Any] = FastMCP("interop", auth=OIDCProxy(**SETTINGS["auth"]))
+provider = OIDCProxy(**SETTINGS["auth"])
+mcp: FastMCP[Any] = FastMCP("interop", auth=provider)
 
 
 @mcp.tool
@@ -39,5 +42,14 @@ def delete_note() -> str:
     return "deleted"
 
 
+def application() -> Starlette:
+    """At the root, or under a path as one of several servers on a host."""
+    inner = mcp.http_app(path="/mcp")
+    if not SETTINGS["mount"]:
+        return inner
+    routes = [*provider.get_well_known_routes(mcp_path="/mcp"), Mount(SETTINGS["mount"], inner)]
+    return Starlette(routes=routes, lifespan=inner.lifespan)
+
+
 if __name__ == "__main__":
-    uvicorn.run(mcp.http_app(path="/mcp"), host="127.0.0.1", port=SETTINGS["port"], log_level="info")
+    uvicorn.run(application(), host="127.0.0.1", port=SETTINGS["port"], log_level="info", **SETTINGS["tls"])

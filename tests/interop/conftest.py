@@ -59,7 +59,7 @@ def server(panva_provider: IdentityProvider, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def protect(tmp_path: Path) -> Iterator[Callable[..., ProtectedServer]]:
-    """Starts further protected servers: ``protect(provider, slash="/", **options)``."""
+    """Starts further protected servers: ``protect(provider, path="/", **options)``."""
     with ExitStack() as stack:
 
         def start(provider: IdentityProvider, **options: Any) -> ProtectedServer:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.interop.peers import ProtectedServer
+from tests.interop.person import opener
 
 
 @dataclass
@@ -31,9 +32,8 @@ class Answer:
 def post(url: str, body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> Answer:
     """POST, whatever the status of the answer."""
     request = urllib.request.Request(url, data=body, headers={"Content-Type": content_type, **(headers or {})})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        answer = opener.open(request, timeout=30)
+        answer = opener().open(request, timeout=30)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:

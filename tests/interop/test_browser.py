@@ -97,6 +97,12 @@ class Window:
         if self.page.url.startswith(provider.issuer):
             self.page.click("#submit")
 
+    def wait_for_the_app(self, app: App, visits: int = 1) -> str:
+        """Wait until the app was called so often; returns the address."""
+        self.page.wait_for_selector("#done")
+        assert len(app.visits) == visits
+        return self.page.url
+
     def wait_for_navigation_to(self, start: str) -> str:
         """Wait until a page asked the browser to go to an address that starts so."""
         for _ in range(100):
@@ -227,6 +233,52 @@ def test_two_tabs_at_once(server: ProtectedServer, app: App, window: Callable[..
     for client, tab in zip(clients, tabs, strict=True):
         tab.page.wait_for_selector("#done")
         assert client.redeem(tab.page.url)["access_token"]
+
+
+@pytest.mark.spec("PX-04", "AZ-24", "AZ-25")
+@pytest.mark.parametrize("redirect_uri", [None, CURSOR])
+def test_over_tls(
+    panva_provider: IdentityProvider,
+    protect: Callable[..., ProtectedServer],
+    app: App,
+    window: Callable[..., Window],
+    redirect_uri: str | None,
+) -> None:
+    """Secure pages that lead to a plain loopback address or to an app, with cookies that no other host can set."""
+    server = protect(panva_provider, tls=True)
+    client = PlainClient(server, redirect_uri or app.redirect_uri)
+    chromium = window(ignore_https_errors=True)
+    chromium.open_consent(client.authorize_url())
+    (cookie,) = chromium.page.context.cookies(server.base_url)
+    assert cookie["name"].startswith("__Host-")
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+    chromium.decide("approve")
+    chromium.sign_in(server.provider)
+    answer = chromium.wait_for_navigation_to(CURSOR) if redirect_uri else chromium.wait_for_the_app(app)
+    assert client.redeem(answer)["access_token"]
+    assert not [text for text in chromium.complaints if "Security Policy" in text or "Mixed Content" in text]
+
+
+@pytest.mark.spec("PX-01")
+def test_a_remembered_consent_is_for_the_user_alone(
+    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], app: App, window: Callable[..., Window]
+) -> None:
+    """It spares the user the page, but not where another site set the sign-in off."""
+    server = protect(panva_provider, require_authorization_consent="remember")
+    client, chromium = PlainClient(server, app.redirect_uri), window()
+    chromium.open_consent(client.authorize_url())
+    chromium.page.check('input[name="remember"]')
+    chromium.decide("approve")
+    chromium.sign_in(server.provider)
+    chromium.wait_for_the_app(app)
+
+    chromium.page.goto(client.authorize_url())
+    assert client.redeem(chromium.wait_for_the_app(app, visits=2))["access_token"]
+
+    chromium.page.goto(app.redirect_uri.replace("127.0.0.1", "localhost"))
+    chromium.page.evaluate("url => { location.href = url }", client.authorize_url())
+    chromium.page.wait_for_selector('button[name="action"][value="approve"]')
+    assert len(app.visits) == 2
 
 
 def test_without_scripts(server: ProtectedServer, app: App, window: Callable[..., Window]) -> None:

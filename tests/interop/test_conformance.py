@@ -46,11 +46,11 @@ def check(results: dict[str, str]) -> None:
 
 
 @pytest.mark.spec("ASM-01", "ASM-03", "ASM-04", "ASM-10", "AZ-16", "AZ-20", "TK-01", "TK-02")
-@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("path", ["", "/"])
 def test_three_of_three(
-    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], tmp_path: Path, slash: str
+    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], tmp_path: Path, path: str
 ) -> None:
-    check(results_of(protect(panva_provider, slash=slash, **OPTIONS), tmp_path))
+    check(results_of(protect(panva_provider, path=path, **OPTIONS), tmp_path))
 
 
 def test_three_of_three_behind_canaille(

@@ -45,10 +45,12 @@ def check_refusals(found: dict) -> None:
     assert found["refreshRevoked"] == {"status": 400, "error": "invalid_grant"}
 
 
-@pytest.mark.spec("RS-31", "AZ-20", "ASM-01", "ASM-13", "PRM-03", "AT-01", "AT-02", "AT-03", "RV-01", "TK-04")
-@pytest.mark.parametrize("slash", ["", "/"])
-def test_public_client(panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], slash: str) -> None:
-    server = protect(panva_provider, slash=slash)
+@pytest.mark.spec(
+    "RS-31", "AZ-20", "ASM-01", "ASM-02", "ASM-13", "PRM-01", "PRM-03", "AT-01", "AT-02", "AT-03", "RV-01", "TK-04"
+)
+@pytest.mark.parametrize("path", ["", "/", "/tenant1", "/tenant1/"])
+def test_public_client(panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], path: str) -> None:
+    server = protect(panva_provider, path=path)
     found = opinion(server)
     check(found, server)
     check_refusals(found)

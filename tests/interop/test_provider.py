@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.interop.peers import IdentityProvider, ProtectedServer, get_json, panva, protected
+from tests.interop.peers import IdentityProvider, ProtectedServer, control, credentials, get_json, panva, protected
+from tests.interop.person import Person, Stuck
 from tests.interop.plain_client import PlainClient
+from tests.interop.processes import free_port
 
 pytestmark = pytest.mark.interop
 
@@ -94,3 +97,44 @@ def test_a_restart_keeps_the_session(panva_provider: IdentityProvider, tmp_path:
         assert client.call(tokens["access_token"]).status == 200
         tokens = client.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
         assert client.call(tokens["access_token"]).status == 200
+
+
+def test_a_server_starts_before_its_provider(node_modules: Path, tmp_path: Path) -> None:
+    """Until the provider answers it is 503 and no lost login; afterwards nobody has to restart anything."""
+    port = free_port()
+    absent = IdentityProvider(f"http://127.0.0.1:{port}", tmp_path, credentials, Person)
+    with protected(absent, tmp_path) as server:
+        client = PlainClient(server, CALLBACK)
+        person = Person()
+        with pytest.raises(Stuck, match="503"):
+            person.walk(client.authorize_url(), CALLBACK)
+        assert person.steps[-1].headers["Retry-After"]
+        with panva(tmp_path, port=port) as provider:
+            provider.register(f"{server.base_url}/auth/callback")
+            tokens = client.redeem(Person().walk(client.authorize_url(), CALLBACK))
+            assert client.call(tokens["access_token"]).status == 200
+
+
+def test_a_provider_that_is_away_costs_no_session(node_modules: Path, protect: Protect, tmp_path: Path) -> None:
+    """While it is down, what needs it is 503; the same tokens work once it is back. Its clock is real, so its tokens are short."""
+    with panva(tmp_path, access_token_seconds=1) as provider:
+        client, tokens = login(protect(provider))
+        asked = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        control(provider.issuer, "away", True)
+        time.sleep(1.1)
+        refused = client.send("token_endpoint", **asked)
+        assert (refused.status, refused.json()["error"]) == (503, "temporarily_unavailable")
+        assert refused.headers["Retry-After"]
+        assert client.call(tokens["access_token"]).status == 503
+        control(provider.issuer, "away", False)
+        renewed = await_success(client, asked)
+        assert client.call(renewed["access_token"]).status == 200
+
+
+def await_success(client: PlainClient, asked: dict[str, str], seconds: float = 20.0) -> dict[str, Any]:
+    """Ask again as often as the answers say, as a patient client does."""
+    deadline = time.monotonic() + seconds
+    while (answer := client.send("token_endpoint", **asked)).status == 503 and time.monotonic() < deadline:
+        time.sleep(float(answer.headers["Retry-After"]))
+    assert answer.status == 200, answer
+    return answer.json()

@@ -135,7 +135,7 @@ async def test_login_call_refresh_and_revocation(server: ProtectedServer, mode: 
 async def test_with_a_trailing_slash_on_the_issuer(
     panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer]
 ) -> None:
-    await whole_life(SDKClient(protect(panva_provider, slash="/")))
+    await whole_life(SDKClient(protect(panva_provider, path="/")))
 
 
 @pytest.mark.spec("PX-10")

@@ -47,10 +47,11 @@ def test_confidential_client(server: ProtectedServer, script: str, method: str) 
     check(life(script, server, method), server)
 
 
-@pytest.mark.spec("ASM-01", "PRM-03")
+@pytest.mark.spec("ASM-01", "ASM-02", "PRM-03")
 @SDKS
-def test_with_a_trailing_slash_on_the_issuer(
-    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], script: str
+@pytest.mark.parametrize("path", ["/", "/tenant1"])
+def test_spellings_of_the_issuer(
+    panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], script: str, path: str
 ) -> None:
-    slashed = protect(panva_provider, slash="/")
-    check(life(script, slashed), slashed)
+    server = protect(panva_provider, path=path)
+    check(life(script, server), server)

@@ -4,6 +4,7 @@
 //   refresh:       "always" or "offline_access" (the library's own rule: only with that scope, which needs prompt=consent)
 //   access_token_seconds: life of an access token
 // POST /control/clients (JSON: client metadata) plays the administrator who registers an application by hand.
+// POST /control/away (true or false) answers everything with 503, or no longer.
 // GET /control/log gives every request to the token and authorization endpoints, without their secrets.
 import { createServer } from 'node:http';
 import { Provider, errors } from 'oidc-provider';
@@ -11,6 +12,7 @@ import { Provider, errors } from 'oidc-provider';
 const settings = JSON.parse(process.env.SETTINGS);
 const issuer = `http://127.0.0.1:${settings.port}`;
 const log = [];
+let away = false;
 
 const provider = new Provider(issuer, {
   pkce: { required: () => true },
@@ -34,7 +36,7 @@ const provider = new Provider(issuer, {
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_ctx, resource) => {
-        if (!resource.startsWith('http://127.0.0.1:')) throw new errors.InvalidTarget();
+        if (!/^https?:\/\/127\.0\.0\.1:/.test(resource)) throw new errors.InvalidTarget();
         return {
           scope: 'openid profile email offline_access',
           audience: resource,
@@ -86,6 +88,11 @@ async function interaction(request, response) {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
 }
 
+async function goAway(request, response) {
+  away = JSON.parse(await body(request));
+  response.end('{}');
+}
+
 async function registerClient(request, response) {
   const client = new provider.Client(JSON.parse(await body(request)));
   await provider.Client.adapter.upsert(client.clientId, client.metadata());
@@ -109,7 +116,9 @@ const handle = provider.callback();
 createServer((request, response) => {
   const path = new URL(request.url, issuer).pathname;
   let work;
-  if (path.startsWith('/interaction/')) work = interaction(request, response);
+  if (path === '/control/away') work = goAway(request, response);
+  else if (away) work = Promise.resolve(response.writeHead(503).end());
+  else if (path.startsWith('/interaction/')) work = interaction(request, response);
   else if (path === '/control/clients') work = registerClient(request, response);
   else if (path === '/control/log') work = Promise.resolve(response.end(JSON.stringify(log)));
   else work = Promise.resolve(handle(request, response));
