@@ -81,7 +81,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=options.revocation_delay_seconds)
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
-    fetcher = Fetcher(clock, allowed_hosts=options.client_document_hosts, egress_proxy=options.egress_proxy)
+    fetcher = Fetcher(clock, allowed_hosts=_document_hosts(proxy, options), egress_proxy=options.egress_proxy)
     documents = ClientDocuments(fetcher, clock, on_loopback=proxy.is_loopback, allowed=allowed) if options.enable_cimd else None
     directory = ClientDirectory(dynamic, documents, ConfiguredClients(options.clients), allowed=allowed)
     authenticator = ClientAuthenticator(
@@ -132,6 +132,13 @@ def valid_scopes(required: Sequence[str], options: Options) -> tuple[str, ...]:
     named = dict.fromkeys([*required, *(options.valid_scopes or ()), *tools])
     named.pop("offline_access", None)
     return (*named, "offline_access")
+
+
+def _document_hosts(proxy: OAuthProxy, options: Options) -> tuple[str, ...]:
+    """Where documents may be fetched from in spite of the address: what the operator named, and our own loopback host, where whoever
+    develops a client publishes it (draft-ietf-oauth-client-id-metadata-document §8.6)."""
+    own = urlsplit(proxy.public_url).hostname
+    return (*options.client_document_hosts, *([own] if own and proxy.is_loopback else []))
 
 
 def _keyring(options: Options, store: Store, url: str, issuer: str) -> KeyRing:
