@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripts import conformance, reasons
@@ -15,15 +16,17 @@ _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _IMAGE = re.compile(r'(?:src|srcset)="(?!https?:)([^"]+)"')
+_TEST = re.compile(r"`((?:attacks|flows|interop|properties|races|unit)/[\w/]+\.py)`(†?)")
+_SWITCHED_OFF = re.compile(r"vestibule\.unsafe|require_authorization_consent=(?:False|\"external\")|verify=False")
 
 
 def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def _blocks() -> list[tuple[str, str]]:
+def _blocks() -> list[Any]:
     return [
-        (f"{_name(path)}#{number}", block)
+        pytest.param(f"{_name(path)}#{number}", block, id=f"{_name(path)}#{number}")
         for path in DOCUMENTS
         for number, block in enumerate(_PYTHON.findall(path.read_text(encoding="utf-8")), 1)
     ]
@@ -38,10 +41,10 @@ def test_the_conformance_table_is_that_of_the_tests() -> None:
 
 
 def test_the_readme_shows_a_server() -> None:
-    assert any(name.startswith("README.md") for name, _ in _blocks())
+    assert _PYTHON.search((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("name", "block"), _blocks(), ids=lambda value: value if str(value).count("#") == 1 else "")
+@pytest.mark.parametrize(("name", "block"), _blocks())
 def test_an_example_is_code(name: str, block: str) -> None:
     compile(block, name, "exec")
 
@@ -51,3 +54,16 @@ def test_a_link_leads_somewhere(path: Path) -> None:
     text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
     broken = [link for link in [*_LINK.findall(text), *_IMAGE.findall(text)] if not (path.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize(("name", "block"), _blocks())
+def test_an_example_switches_nothing_off(name: str, block: str) -> None:
+    """Samples are copied (cloudflare/ai#51, GHSA-h64q-xp38-pgwr)."""
+    assert not _SWITCHED_OFF.search(block)
+
+
+def test_a_test_that_the_threat_model_names_is_there() -> None:
+    named = _TEST.findall((ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8"))
+    missing = [test for test, mark in named if not mark and not (ROOT / "tests" / test).exists()]
+    outdated = [test for test, mark in named if mark and (ROOT / "tests" / test).exists()]
+    assert (missing, outdated) == ([], [])
