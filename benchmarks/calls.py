@@ -15,7 +15,8 @@ import httpx2
 from benchmarks.context import Context
 from benchmarks.login import start_server
 from benchmarks.processes import Running
-from benchmarks.rows import Row, ratio, series
+from benchmarks.rows import Row, difference, ratio, series
+from benchmarks.sides import NAMES
 from benchmarks.timing import quiet, rounds
 from benchmarks.walk import login
 
@@ -77,8 +78,8 @@ async def run(context: Context) -> list[Row]:
         pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
         for side in sides:
             _load(pool, servers[side], connections[side], 40)
-        for side in rounds(context.pick(41, 7), sides, "authenticated tools/call"):
-            rate, cpu = _load(pool, servers[side], connections[side], context.pick(60, 40))
+        for side in rounds(context.pick(61, 11), sides, "authenticated tools/call"):
+            rate, cpu = _load(pool, servers[side], connections[side], context.pick(40, 25))
             measured.rate[side].append(rate)
             measured.cpu[side].append(cpu)
     return _rows(measured)
@@ -105,14 +106,14 @@ def _load(pool: ThreadPoolExecutor, server: Running, connections: list[Connectio
 
 
 def _rows(measured: Measured) -> list[Row]:
-    rate = series(measured.rate)
-    cpu = series(measured.cpu)
-    kept = {side: ratio(calls, rate["none"]) for side, calls in rate.items()}
-    extra = {side: cpu[side].median - cpu["none"].median for side in cpu if side != "none"}
+    rate, cpu = series(measured.rate), series(measured.cpu)
+    with_auth = [side for side in rate if side != "none"]
+    kept = {side: ratio(rate[side], rate["none"]) for side in with_auth}
+    extra = {side: difference(cpu[side], cpu["none"]) for side in with_auth}
     calls = Row("calls", "authenticated tools/call", "calls/s", rate, better="higher", target="≥ 97 % of no auth")
-    calls.note = "; ".join(f"{side} {share:.1%} of no auth" for side, share in kept.items() if side != "none")
+    calls.note = "; ".join(f"{NAMES[side]} {kept[side]:.1%} of no auth" for side in with_auth)
     calls.details = {"share_of_no_auth": kept, "connections": CONNECTIONS}
     work = Row("calls_cpu", "the same, CPU per call", "µs", cpu)
-    work.note = "; ".join(f"{side} {microseconds:+.0f} µs" for side, microseconds in extra.items())
+    work.note = "; ".join(f"{NAMES[side]} {extra[side]:+.0f} µs" for side in with_auth)
     work.details = {"added_to_no_auth_us": extra}
     return [calls.judge("ours", lambda share: share >= 0.97, kept.get("ours")), work]

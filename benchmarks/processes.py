@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -39,6 +40,7 @@ class Running:
 
 def serve(build: Callable[[str], Any]) -> None:
     """Serve ``build(base_url)`` on a free loopback port with one stock uvicorn worker; print the base URL first."""
+    logging.disable(logging.WARNING)
     # Named as TCP, or asyncio does not switch off Nagle's algorithm and every streamed answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message
 
 from benchmarks.context import Context, fresh_home
 from benchmarks.rows import Row, Series
-from benchmarks.sides import build_provider
+from benchmarks.sides import NAMES, build_provider
 from benchmarks.timing import quiet
 from benchmarks.walk import REGISTRATION
 
@@ -45,7 +45,7 @@ async def run(context: Context) -> list[Row]:
     for side in context.sides:
         row.details[side] = await _grow(side, context, goals, seconds=context.pick(SECONDS[side], QUICK_SECONDS))
         row.measured[side] = Series.of(row.details[side]["first"])
-    row.note = "; ".join(f"{side}: {_told(row.details[side])}" for side in row.measured)
+    row.note = "; ".join(f"{NAMES[side]}: {_told(row.details[side])}" for side in row.measured)
     if "ours" in row.details:
         row.reached = _is_flat(row.details["ours"])
     return [row]

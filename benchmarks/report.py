@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rows import Row
+from benchmarks.sides import NAMES
 
 PACKAGES = ("vestibule", "fastmcp", "mcp", "starlette", "uvicorn", "httpx2", "joserfc", "cryptography", "py-key-value-aio")
 TEMPLATES = Path(__file__).parent
-SIDE_NAMES = {"none": "no auth", "ours": "vestibule", "peer": "fastmcp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def figure(value: float) -> str:
 def print_table(outcome: Outcome) -> None:
     console = Console(width=None if Console().is_terminal else 160)
     table = Table(title=f"Vestibule and fastmcp side by side, {outcome.date}", show_lines=True)
-    for heading in ("what", "vestibule", "fastmcp", "no auth"):
+    for heading in ("what", *NAMES.values()):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for heading in ("ratio", "to reach", "", "note"):
         table.add_column(heading)
@@ -80,7 +80,7 @@ def print_table(outcome: Outcome) -> None:
 def _cells(row: Row) -> list[str]:
     verdict = {True: "[green]reached[/]", False: "[red]missed[/]", None: ""}[row.reached]
     times = f"{row.times_better:.3g} ×" if row.times_better else ""
-    return [row.title, *(_series(row, side) for side in ("ours", "peer", "none")), times, row.target, verdict, row.note]
+    return [row.title, *(_series(row, side) for side in NAMES), times, row.target, verdict, row.note]
 
 
 def _series(row: Row, side: str) -> str:
@@ -111,9 +111,9 @@ def draw(outcome: Outcome, path: Path) -> None:
 
 
 def _bars(row: Row) -> dict[str, Any]:
-    medians = {side: row.measured[side].median for side in ("ours", "peer", "none") if side in row.measured}
+    medians = {side: row.measured[side].median for side in NAMES if side in row.measured}
     bars = [
-        {"side": side, "name": SIDE_NAMES[side], "value": median, "share": median / max(medians.values())}
+        {"side": side, "name": NAMES[side], "value": median, "share": median / max(medians.values())}
         for side, median in medians.items()
     ]
     return {"title": row.title, "unit": row.unit, "better": row.better, "times": row.times_better, "bars": bars}

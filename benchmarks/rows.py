@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Row", "Series", "ratio", "series"]
+__all__ = ["Row", "Series", "difference", "ratio", "series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ def series(took: Mapping[str, Sequence[float]]) -> dict[str, Series]:
 def ratio(above: Series, below: Series) -> float:
     """Median of the ratios of rounds that ran one after the other: what disturbs a whole round falls out."""
     return statistics.median(a / b for a, b in zip(above.values, below.values, strict=True))
+
+
+def difference(more: Series, less: Series) -> float:
+    """Median of the differences of rounds that ran one after the other."""
+    return statistics.median(a - b for a, b in zip(more.values, less.values, strict=True))
 
 
 @dataclass(slots=True)

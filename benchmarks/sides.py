@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.upstream import CLIENT_ID, CLIENT_SECRET, SCOPE
 
-Side = Literal["ours", "peer"]
-SIDES: tuple[Side, ...] = ("ours", "peer")
+SIDES = ("ours", "peer")
+NAMES = {"ours": "vestibule", "peer": "fastmcp", "none": "no auth"}
+
+
+_BRIDGES = {"ours": "vestibule", "peer": "fastmcp.server.auth.oidc_proxy"}
+_MEMORY_STORES = {"ours": "vestibule.storage.memory", "peer": "key_value.aio.stores.memory"}
 
 
 def build_provider(side: str, *, upstream: str, base_url: str, **options: Any) -> Any:
     """The OIDC bridge of one side in front of the stand-in provider, everything not named left at its default."""
-    if side == "ours":
-        from vestibule import OIDCProxy
-    else:
-        import fastmcp
-        from fastmcp.server.auth.oidc_proxy import OIDCProxy
-
+    if side == "peer":
         # Read once at import otherwise: a later group would write into the directory of an earlier one.
-        fastmcp.settings.home = Path(os.environ["FASTMCP_HOME"])
-    return OIDCProxy(
+        import_module("fastmcp").settings.home = Path(os.environ["FASTMCP_HOME"])
+    return import_module(_BRIDGES[side]).OIDCProxy(
         config_url=f"{upstream}/.well-known/openid-configuration",
         client_id=CLIENT_ID,
         client_secret=CLIENT_SECRET,
@@ -34,8 +34,4 @@ def build_provider(side: str, *, upstream: str, base_url: str, **options: Any) -
 
 def memory_store(side: str) -> Any:
     """The memory store of one side."""
-    if side == "ours":
-        from vestibule.storage.memory import MemoryStore
-    else:
-        from key_value.aio.stores.memory import MemoryStore
-    return MemoryStore()
+    return import_module(_MEMORY_STORES[side]).MemoryStore()

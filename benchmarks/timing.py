@@ -23,7 +23,6 @@ def quiet() -> Iterator[None]:
 
 
 def rounds(count: int, sides: Sequence[str], title: str) -> Iterator[str]:
-    """Every side once per round, in turning order, so that no side always goes first."""
+    """Every side once per round, there and back: neighbours stay neighbours, and no side always goes first."""
     for number in track(range(count), description=f"{title:<34}", transient=True):
-        turn = number % len(sides)
-        yield from [*sides[turn:], *sides[:turn]]
+        yield from sides if number % 2 == 0 else reversed(sides)
