@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.interop.peers import IdentityProvider, ProtectedServer, node, node_environment
@@ -54,4 +55,14 @@ def test_spellings_of_the_issuer(
     panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], script: str, path: str
 ) -> None:
     server = protect(panva_provider, path=path)
+    check(life(script, server), server)
+
+
+@pytest.mark.spec("PX-10")
+@SDKS
+def test_behind_canaille(
+    canaille_provider: IdentityProvider, node_modules: Path, protect: Callable[..., ProtectedServer], script: str
+) -> None:
+    """SDK 2.x asks for offline_access because our metadata lists it; this provider knows no such scope."""
+    server = protect(canaille_provider, algorithm="RS512")
     check(life(script, server), server)
