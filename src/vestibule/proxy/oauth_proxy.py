@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from starlette.routing import BaseRoute
@@ -102,13 +103,17 @@ class OAuthProxy(AuthProvider):
             forward_pkce=options.forward_pkce,
             forward_resource=options.forward_resource,
             fallback_life=options.fallback_access_token_expiry_seconds,
-            rules=self._provider_rules(options),
+            rules=self._rules(options),
         )
         self._built = build(self, options, self._upstream)
 
     def _provider_rules(self, options: Options) -> ProviderRules:
         """What is particular to the vendor. Provider classes override it."""
         return ProviderRules()
+
+    def _rules(self, options: Options) -> ProviderRules:
+        rules = self._provider_rules(options)
+        return rules if options.token_check_seconds is None else replace(rules, check_seconds=options.token_check_seconds)
 
     async def _connect(self) -> Connection:
         """The provider, ready to be talked to."""

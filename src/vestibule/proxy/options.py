@@ -51,9 +51,11 @@ class CommonOptions(TypedDict, total=False):
         fallback_refresh_token_expiry_seconds: how long a session lives without being used.
         access_token_expiry_seconds, fastmcp_access_token_expiry_seconds: life of our access tokens.
         token_expiry_threshold_seconds: renew the provider's tokens this early.
+        token_check_seconds: how often to ask the provider about a token that cannot be checked here; None: as its class says.
         enable_cimd: accept clients that are named by the URL of their metadata document.
         clients: clients configured beforehand.
         sign_in_policy: who may sign in.
+        operator_contact: whom to ask, shown to somebody who may not sign in: an e-mail address, a URL, or words.
         tool_scopes: scopes per tool, resource or prompt.
         allowed_origins: web origins that may call the resource.
         allowed_hosts: further host names that requests to the resource may carry.
@@ -88,9 +90,11 @@ class CommonOptions(TypedDict, total=False):
     access_token_expiry_seconds: float | None
     fastmcp_access_token_expiry_seconds: float | None
     token_expiry_threshold_seconds: float
+    token_check_seconds: float | None
     enable_cimd: bool
     clients: Sequence[ConfiguredClient]
     sign_in_policy: SignInPolicy | None
+    operator_contact: str | None
     tool_scopes: Mapping[str, Collection[str]] | None
     allowed_origins: Sequence[str]
     allowed_hosts: Sequence[str]
@@ -129,9 +133,11 @@ class Options:
     access_token_expiry_seconds: float | None = None
     fastmcp_access_token_expiry_seconds: float | None = None
     token_expiry_threshold_seconds: float = 0
+    token_check_seconds: float | None = None
     enable_cimd: bool = True
     clients: Sequence[ConfiguredClient] = ()
     sign_in_policy: SignInPolicy | None = None
+    operator_contact: str | None = None
     tool_scopes: Mapping[str, Collection[str]] | None = None
     allowed_origins: Sequence[str] = ()
     allowed_hosts: Sequence[str] = ()
@@ -152,6 +158,7 @@ class Options:
             "access_token_expiry_seconds",
             "fastmcp_access_token_expiry_seconds",
             "fallback_refresh_token_expiry_seconds",
+            "token_check_seconds",
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:
