@@ -44,9 +44,7 @@ async def test_a_replay_among_calls_ends_the_grant_or_nothing(seed):
     client = await house.client()
     code, attempt = await house.code(client)
     tokens = (await house.redeem(client, code, attempt)).json()
-    *_, replay = await at_once(
-        *(house.call(tokens["access_token"]) for _ in range(10)), house.redeem(client, code, attempt)
-    )
+    *_, replay = await at_once(*(house.call(tokens["access_token"]) for _ in range(10)), house.redeem(client, code, attempt))
     assert (replay.status, replay.error) == (400, "invalid_grant")
     alive = (await house.call(tokens["access_token"])).status == 200
     assert ((await house.refresh(client, tokens["refresh_token"])).status == 200) == alive

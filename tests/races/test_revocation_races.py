@@ -76,7 +76,10 @@ async def test_a_second_token_of_the_grant_does_not_bring_the_old_state_back():
     store = GatedStore(MemoryStore(clock))
     house = House(store=store, clock=clock)
     client = await house.signed_in()
-    tokens = [client.tokens["access_token"], (await house.refresh(client, client.tokens["refresh_token"])).json()["access_token"]]
+    tokens = [
+        client.tokens["access_token"],
+        (await house.refresh(client, client.tokens["refresh_token"])).json()["access_token"],
+    ]
     assert (await house.call(tokens[0])).status == 200
     store.gate = gate = asyncio.Event()
     slow = asyncio.create_task(house.call(tokens[1]))

@@ -1,0 +1,155 @@
+"""The tests' side of ``server.py``: servers as processes on one SQLite file, and a provider that all of them ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from tests.races.server import FileClock
+
+from vestibule.testing import DevelopmentProvider, ScriptedClient, ScriptedUser
+
+PROGRAM = Path(__file__).with_name("server.py")
+
+
+@dataclass
+class Street:
+    """Several servers that share their address, keys and file.
+
+    Attributes:
+        ports: where they listen; the first is the one that the public URL names.
+        idp: the provider, in this process.
+    """
+
+    idp: DevelopmentProvider
+    folder: Path
+    program: subprocess.Popen[str]
+    ports: list[int] = field(default_factory=list)
+    running: dict[int, int] = field(default_factory=dict)
+    http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=30, trust_env=False))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def clock(self) -> Path:
+        return self.folder / "clock"
+
+    @property
+    def upstream_refreshes(self) -> int:
+        return sum(r.parameters.get("grant_type") == "refresh_token" for r in self.idp.requests_to("token"))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for everybody."""
+        written = self.clock.with_suffix(".new")
+        written.write_text(str(float(self.clock.read_text()) + seconds))
+        written.replace(self.clock)
+
+    def start(self, port: int, *, die_at: int | None = None) -> None:
+        """Start a server on a port, instead of the one that is there."""
+        self.kill(port)
+        order = {
+            "do": "serve",
+            "port": port,
+            "die_at": die_at,
+            "clock": str(self.clock),
+            "database": str(self.folder / "state" / "state.sqlite3"),
+            "config_url": self.idp.config_url,
+            "client_id": self.idp.client_id,
+            "client_secret": self.idp.client_secret,
+            "base_url": self.base_url,
+        }
+        self.running[port] = self._order(order)
+
+    def kill(self, port: int) -> None:
+        """kill -9."""
+        process = self.running.pop(port, None)
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        while self._is_alive(process):
+            time.sleep(0.002)
+
+    def has_died(self, port: int) -> bool:
+        """Whether the server has ended; its connections break a moment before."""
+        deadline = time.monotonic() + 2
+        while self._is_alive(self.running[port]):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def listen(self) -> int:
+        port = int(self._order({"do": "listen"}))
+        self.ports.append(port)
+        return port
+
+    async def client(self) -> ScriptedClient:
+        made = ScriptedClient(f"{self.base_url}/mcp", user=ScriptedUser())
+        for http in (self.http, made.http, made.user.browser):
+            http.headers["connection"] = "close"  # a kept connection to a server of before would break for nothing
+        await made.discover()
+        await made.register()
+        return made
+
+    async def post(self, port: int, path: str, form: dict[str, str]) -> httpx2.Response:
+        """A form to one of the servers."""
+        return await self.http.post(f"http://127.0.0.1:{port}{path}", data=form)
+
+    async def call(self, port: int, token: str) -> httpx2.Response:
+        """A call to one of the servers."""
+        return await self.http.post(f"http://127.0.0.1:{port}/mcp", json={}, headers={"authorization": f"Bearer {token}"})
+
+    def _order(self, order: dict[str, Any]) -> int:
+        assert self.program.stdin is not None
+        assert self.program.stdout is not None
+        self.program.stdin.write(json.dumps(order) + "\n")
+        self.program.stdin.flush()
+        return int(self.program.stdout.readline())
+
+    @staticmethod
+    def _is_alive(process: int) -> bool:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+@contextmanager
+def street(folder: Path, *, servers: int, access_token_seconds: int = 3600) -> Iterator[Street]:
+    """`servers` running processes."""
+    (folder / "clock").write_text("0")
+    provider = DevelopmentProvider(
+        clock=FileClock(folder / "clock"), access_token_seconds=access_token_seconds, auto_approve_as="alice"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(entry for entry in [str(PROGRAM.parents[2]), *sys.path] if entry),
+    }
+    program = subprocess.Popen(
+        [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    with provider:
+        made = Street(provider, folder, program)
+        try:
+            for _ in range(servers):
+                made.start(made.listen())
+            yield made
+        finally:
+            for port in made.ports:
+                made.kill(port)
+            program.kill()
+            program.communicate()
