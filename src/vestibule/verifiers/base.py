@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl
@@ -21,6 +22,15 @@ from vestibule.resource.guard import Guard, Protection, rejection
 from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
+VESTIBULE_ITSELF = False
+"""True for the type checker where it checks this package, which then misses nothing."""
+
+if TYPE_CHECKING and not VESTIBULE_ITSELF:
+    # For type checkers a class derived from Any fits wherever a host names a class of its own, as in FastMCP(auth=provider).
+    from typing import Any as FitsEveryHost
+else:
+    FitsEveryHost = object
+
 __all__ = ["AuthProvider", "TokenVerifier", "rejection"]
 
 
@@ -31,7 +41,7 @@ class _Place:
     path: str | None = None
 
 
-class AuthProvider:
+class AuthProvider(FitsEveryHost):
     """Decides whose requests reach the MCP server.
 
     Args:
