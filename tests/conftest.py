@@ -26,3 +26,8 @@ def vestibule_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _home_of_the
     home = tmp_path / "vestibule"
     monkeypatch.setenv("VESTIBULE_HOME", str(home))
     return home
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long texts are no names, and those with random parts would be called differently in each test process."""
+    return argname if isinstance(val, str | bytes) and len(val) > 40 else None
