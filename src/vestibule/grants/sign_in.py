@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -11,7 +12,7 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.grants.model import Grant, UpstreamSession
-from vestibule.keys.jwt import JWTKeySet, peek_header
+from vestibule.keys.jwt import JWTKeySet, peek_claims, peek_header
 from vestibule.policy import SignInPolicy, check_sign_in
 from vestibule.protocol.pkce import challenge_for
 from vestibule.resource.guard import rejection
@@ -60,19 +61,27 @@ class IDTokenRules:
 
     Attributes:
         keys: the provider's key set.
-        issuer: its ``iss``.
+        issuer: its ``iss``, or what tells the acceptable ones from the claims, for a provider with an issuer per tenant.
         client_id: ours at the provider, the ``aud``.
         algorithms: what it may sign with.
     """
 
     keys: _Keys
-    issuer: str
+    issuer: str | Callable[[Mapping[str, Any]], Awaitable[Collection[str]]]
     client_id: str
     algorithms: tuple[str, ...]
 
 
 def _same(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return scopes
+
+
+def _none(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
+
+
+def _as_it_is(detail: str) -> str:
+    return detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +91,18 @@ class ProviderRules:
     Attributes:
         name: what people call it.
         to_upstream: our scopes as it names them in an authorization request.
-        token_scopes: scopes to send with an exchange or a refresh, for a provider that wants them there; empty: none.
+        token_scopes: our scopes as it wants them with an exchange or a refresh; by default none are sent there.
         from_upstream: its scopes as we name them.
         check_seconds: how often to ask about an access token that cannot be checked here; None: never.
+        explain: adds to what it says of an error what the operator has to do about it.
     """
 
     name: str | None = None
     to_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
-    token_scopes: tuple[str, ...] = ()
+    token_scopes: Callable[[tuple[str, ...]], tuple[str, ...]] = _none
     from_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
     check_seconds: float | None = None
+    explain: Callable[[str], str] = _as_it_is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,13 +209,14 @@ class IdentityProvider:
         """
         connection = await self._connect()
         _issuer_is_the_same(connection, issuer)
-        tokens = await connection.client.exchange(
-            code=code,
-            redirect_uri=self._redirect_uri,
-            code_verifier=code_verifier if self._forward_pkce else None,
-            resource=resource if self._forward_resource else None,
-            scopes=self._rules.token_scopes,
-        )
+        with self._explained():
+            tokens = await connection.client.exchange(
+                code=code,
+                redirect_uri=self._redirect_uri,
+                code_verifier=code_verifier if self._forward_pkce else None,
+                resource=resource if self._forward_resource else None,
+                scopes=self._rules.token_scopes(scopes),
+            )
         identity = await self._identity(connection, tokens, nonce)
         caller = await self._caller(connection, tokens, identity.subject if identity else None)
         claims = _claims(identity, caller)
@@ -226,9 +238,10 @@ class IdentityProvider:
         if grant.upstream is None or grant.upstream.refresh_token is None:
             raise UpstreamRefused(reasons.GRANT_EXPIRED, "nothing to renew with")
         resource = grant.forward_resource if self._forward_resource else None
-        tokens = await connection.client.refresh(
-            grant.upstream.refresh_token, resource=resource, scopes=self._rules.token_scopes
-        )
+        with self._explained():
+            tokens = await connection.client.refresh(
+                grant.upstream.refresh_token, resource=resource, scopes=self._rules.token_scopes(grant.scopes)
+            )
         identity = await self._identity(connection, tokens, None) if tokens.id_token else None
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
@@ -250,6 +263,18 @@ class IdentityProvider:
         claims = {**grant.claims, **(caller.claims or {})}
         check_sign_in(self._policy, claims)
         return replace(grant, upstream=replace(session, check_at=self._next_check()), claims=claims)
+
+    def explain(self, detail: str) -> str:
+        """What the provider said, and what the operator has to do about it where that is known."""
+        return self._rules.explain(detail)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except VestibuleError as error:
+            error.detail = self.explain(error.detail)
+            raise
 
     def _next_check(self) -> float | None:
         every = self._rules.check_seconds
@@ -273,7 +298,7 @@ class IdentityProvider:
         return check_id_token(
             tokens.id_token,
             keys=await rules.keys.keys_for(kid if isinstance(kid, str) else None),
-            issuer=rules.issuer,
+            issuer=rules.issuer if isinstance(rules.issuer, str) else await rules.issuer(peek_claims(tokens.id_token) or {}),
             client_id=rules.client_id,
             nonce=nonce,
             now=self._clock.now(),
@@ -296,6 +321,8 @@ class IdentityProvider:
             return caller
         if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
             return await _asked(connection.userinfo, tokens.access_token, subject)
+        if reason is reasons.SIGN_IN_REFUSED:
+            raise UpstreamRefused(reason, "the token verifier does not admit the account")
         if reason is reasons.SCOPE_MISSING:
             raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
         code = reason.code if reason else "the token verifier said no"

@@ -80,7 +80,7 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
 
 async def _finish(hall: Hall, login: Login, back: ReturnAddress, parameters: Parameters) -> Response:
     parameters.check_no_repeats()
-    _provider_did_not_refuse(parameters)
+    _provider_did_not_refuse(hall, parameters)
     signed_in = await hall.upstream.complete(
         code=parameters.require("code"),
         issuer=parameters.get("iss"),
@@ -105,15 +105,14 @@ async def _finish(hall: Hall, login: Login, back: ReturnAddress, parameters: Par
     return back.send(hall, back.url(code=code.text))
 
 
-def _provider_did_not_refuse(parameters: Parameters) -> None:
+def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
     error = parameters.get("error")
-    if error in _RELAYED:
-        raise OAuthError(error, reasons.UPSTREAM_ERROR)
-    if error in ("temporarily_unavailable", "server_error"):
-        raise OAuthError(error, reasons.UPSTREAM_ERROR)
-    if error is not None:
-        description = (parameters.get("error_description") or "")[:300]
-        raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, f"{error[:80]}: {description}", error=error[:80])
+    if error is None:
+        return
+    detail = hall.upstream.explain(f"{error[:80]}: {(parameters.get('error_description') or '')[:300]}")
+    if error in _RELAYED or error in ("temporarily_unavailable", "server_error"):
+        raise OAuthError(error, reasons.UPSTREAM_ERROR, detail)
+    raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=error[:80])
 
 
 def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Grant:
