@@ -74,7 +74,7 @@ class OAuthProxy(AuthProvider):
             http=TrustedClient(chosen.http_client, clock=chosen.clock),
             clock=chosen.clock,
         )
-        self._connection: Connection | None = Connection(client=client, verifier=token_verifier)
+        self._connection: Connection | None = self._connected(Connection(client=client, verifier=token_verifier), chosen)
         self._open(chosen, base_url=base_url, required_scopes=token_verifier.required_scopes)
 
     def _open(self, options: Options, *, base_url: str | AnyHttpUrl, required_scopes: Sequence[str]) -> None:
@@ -114,6 +114,10 @@ class OAuthProxy(AuthProvider):
     def _rules(self, options: Options) -> ProviderRules:
         rules = self._provider_rules(options)
         return rules if options.token_check_seconds is None else replace(rules, check_seconds=options.token_check_seconds)
+
+    def _connected(self, connection: Connection, options: Options) -> Connection:
+        """The connection with what the vendor offers beyond OAuth. Provider classes override it."""
+        return connection
 
     async def _connect(self) -> Connection:
         """The provider, ready to be talked to."""

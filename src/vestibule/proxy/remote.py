@@ -51,6 +51,7 @@ class RemoteAuthProvider(AuthProvider):
         resource_documentation: str | AnyHttpUrl | None = None,
         challenge_scopes: Sequence[str] | None = None,
     ) -> None:
+        _check_verifier(token_verifier)
         resource_base = public_url(resource_base_url, "resource_base_url") if resource_base_url else None
         super().__init__(public_url(base_url, "base_url"), token_verifier.required_scopes, resource_base)
         self.token_verifier = token_verifier
@@ -90,6 +91,12 @@ class RemoteAuthProvider(AuthProvider):
             resource_name=self.resource_name,
             resource_documentation=self.resource_documentation,
         )
+
+
+def _check_verifier(verifier: TokenVerifier) -> None:
+    """Else every application of the same provider would be let in."""
+    if not getattr(verifier, "knows_application", True):
+        raise ConfigurationError(f"{type(verifier).__name__} cannot tell which application a token is for: see its client_id.")
 
 
 def _issuers(given: Sequence[str | AnyHttpUrl]) -> list[str]:

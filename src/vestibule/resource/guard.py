@@ -23,7 +23,7 @@ from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.reasons import Reason
 from vestibule.resource.addresses import AllowedHosts, AllowedOrigins
 from vestibule.resource.component_scopes import ComponentScopes
-from vestibule.resource.identity import Host, find_host
+from vestibule.resource.identity import Host, current_provider, find_host
 from vestibule.resource.step_up import ToolScopes, read_operations
 from vestibule.tokens import AccessToken
 
@@ -58,6 +58,7 @@ class Protection:
         challenge_scopes: those scopes as clients must ask for them.
         metadata_url: of the RFC 9728 document, None where there is none.
         to_challenge: scopes as clients must ask for them.
+        provider: whose protection it is, for whoever has to find it from within a call.
     """
 
     path: str
@@ -71,6 +72,7 @@ class Protection:
     hierarchy: ScopeHierarchy = field(default_factory=ScopeHierarchy)
     tool_scopes: ToolScopes = field(default_factory=ToolScopes)
     to_challenge: Callable[[list[str]], list[str]] = field(default=lambda scopes: scopes)
+    provider: object | None = None
 
 
 class _Refused(Exception):
@@ -132,6 +134,7 @@ class Guard:
             _scopes_suffice(protection, protection.required_scopes, held)
             _drop_trailing_slash(scope, protection.path)
             host = self._host = self._host or find_host()
+            current_provider.set(protection.provider)
             with host.bind(scope, token, held):
                 receive = await self._operation_is_allowed(protection, host, scope, headers, held, receive)
                 await self._app(scope, receive, send)

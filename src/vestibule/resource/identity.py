@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 from vestibule.resource.step_up import Operation
 from vestibule.tokens import AccessToken
 
-__all__ = ["Caller", "Host", "current_caller", "find_host", "get_access_token", "get_caller"]
+__all__ = ["Caller", "Host", "current_caller", "current_provider", "find_host", "get_access_token", "get_caller"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Caller:
 
 current_caller: ContextVar[Callable[[], Caller] | None] = ContextVar("vestibule_caller", default=None)
 """How to find out who is calling. A function, because some hosts handle a later message in an earlier request's context."""
+
+
+current_provider: ContextVar[object | None] = ContextVar("vestibule_provider", default=None)
+"""What verified the caller: the provider whose guard let the request in."""
 
 
 class Host(Protocol):

@@ -153,6 +153,7 @@ class AuthProvider(FitsEveryHost):
             hierarchy=ScopeHierarchy(self.scope_hierarchy),
             tool_scopes=ToolScopes(self.tool_scopes),
             to_challenge=self.get_challenge_scopes,
+            provider=self,
         )
 
     def _audience(self, path: str) -> str | None:
@@ -180,7 +181,14 @@ class AuthProvider(FitsEveryHost):
 
 
 class TokenVerifier(AuthProvider):
-    """Checks tokens that others issue; has no routes."""
+    """Checks tokens that others issue; has no routes.
+
+    Attributes:
+        knows_application: whether it can tell which application a token was issued to. One that cannot is good behind a bridge, where
+            tokens come straight from the provider for a code of ours, and never for tokens that a client presents.
+    """
+
+    knows_application: bool = True
 
     def check_scopes(self, token: AccessToken) -> AccessToken:
         """Check that a good token has the required scopes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import httpx2
@@ -103,13 +103,35 @@ class JWTVerifier(TokenVerifier):
         """
         header, claims = decode(token, await self._keys_for(token), algorithms=self._algorithms)
         check_times(claims, self._clock.now(), self._leeway)
-        if self._issuers is not None:
-            check_issuer(claims, self._issuers)
-        if self._audiences is not None:
-            check_audience(claims, self._audiences)
+        issuers, audiences = await self.accepted_issuers(claims), self.accepted_audiences()
+        if issuers is not None:
+            check_issuer(claims, issuers)
+        if audiences is not None:
+            check_audience(claims, audiences)
         check_type(header, self._types)
         _check_subject(claims)
-        return self.check_scopes(access_token(token, claims, self._audiences or ()))
+        self.check_claims(claims)
+        return self.check_scopes(access_token(token, claims, audiences or ()))
+
+    async def accepted_issuers(self, claims: Mapping[str, Any]) -> Collection[str] | None:
+        """The issuers that a token with these claims may come from; None for any. Overridden where the claims decide.
+
+        Raises:
+            TokenRejected: from none.
+            Unavailable: that cannot be told right now.
+        """
+        return self._issuers
+
+    def accepted_audiences(self) -> Collection[str] | None:
+        """Whom tokens may be for; None for anybody. Overridden where that is known only later."""
+        return self._audiences
+
+    def check_claims(self, claims: Mapping[str, Any]) -> None:
+        """What is to be checked beyond RFC 9068 §4. Overridden where an issuer has rules of its own.
+
+        Raises:
+            TokenRejected: a check failed.
+        """
 
     async def _keys_for(self, token: str) -> JWTKeySet:
         if self._jwks is None:
