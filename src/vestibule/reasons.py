@@ -213,12 +213,17 @@ TOKEN_OF_ANOTHER = _reason(
 # --- login, consent and callback ----------------------------------------------------------------------------------------------
 LOGIN_COOKIE_MISSING = _reason(
     "login_cookie_missing",
-    "This browser did not start this sign-in, or its cookies are blocked.",
+    "This browser did not start this sign-in, has finished it already, or blocks cookies.",
     "Start again from your app in one ordinary browser window with cookies allowed.",
 )
 LOGIN_EXPIRED = _reason("login_expired", "The sign-in took too long.", "Start again from your app.")
 LOGIN_STATE = _reason(
     "login_state", "The answer does not belong to a sign-in that was started here.", "Start again from your app."
+)
+INTERACTION_REQUIRED = _reason(
+    "interaction_required",
+    "The user has to be asked, and the request forbids it.",
+    "Send the request without prompt=none.",
 )
 CONSENT_FORGED = _reason(
     "consent_forged", "The consent form was not sent from its own page.", "Go back, reload the page, and decide again."

@@ -281,7 +281,6 @@ def test_a_remembered_consent_is_for_the_user_alone(
     assert len(app.visits) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="a server counts, and removes, the login cookies of its neighbours on other ports")
 def test_neighbours_on_one_host_leave_each_other_alone(
     panva_provider: IdentityProvider, protect: Callable[..., ProtectedServer], app: App, window: Callable[..., Window]
 ) -> None:

@@ -163,6 +163,7 @@ def _pages(proxy: OAuthProxy, options: Options) -> Pages:
         templates=options.page_templates,
         colours=options.page_colours,
         csp=options.consent_csp_policy,
+        contact=options.operator_contact,
         schemes=schemes,
     )
 

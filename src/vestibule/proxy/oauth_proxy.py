@@ -141,8 +141,8 @@ class OAuthProxy(AuthProvider):
         if mcp_path is not None:
             self.set_mcp_path(mcp_path)
         hall = self._built.hall
-        cookies = LoginCookies(hall.sealer, secure=hall.is_secure, life=hall.lifetimes.login)
-        memory = ConsentMemory(hall.sealer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
+        cookies = LoginCookies(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, life=hall.lifetimes.login)
+        memory = ConsentMemory(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
         return [
             *metadata.routes(hall),
             *register.routes(hall),
@@ -184,7 +184,7 @@ class OAuthProxy(AuthProvider):
             params.login = login.approve(hall.clock.now())
             return await consent.leave_for_upstream(hall, params.login)
         if "none" in params.forwarded.get("prompt", "").split():
-            raise OAuthError("interaction_required", reasons.PARAMETER_INVALID, "prompt=none, but the user has to be asked")
+            raise OAuthError("interaction_required", reasons.INTERACTION_REQUIRED, "prompt=none")
         params.login = login
         return consent.consent_url(hall, login)
 

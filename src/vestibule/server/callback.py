@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from vestibule import reasons
-from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.events import Event, emit
 from vestibule.grants.model import Code, Grant
 from vestibule.grants.sign_in import SignedIn
@@ -151,6 +151,6 @@ def _refused(hall: Hall, request: Request, login: Login, back: ReturnAddress, er
             detail=error.detail,
         )
     )
-    if error.reason is reasons.SIGN_IN_REFUSED:
-        return error_page(hall, request, refusal, back=back)
+    if isinstance(error, SignInRefused):
+        return error_page(hall, request, refusal, back=back, account=error.account)
     return back.send(hall, back.error_url(refusal))

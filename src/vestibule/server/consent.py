@@ -147,7 +147,11 @@ async def _approve(hall: Hall, cookies: LoginCookies, request: Request, login: L
 def _deny(hall: Hall, cookies: LoginCookies, login: Login) -> Response:
     """RFC 6749 §4.1.2.1: the client learns of it."""
     back = ReturnAddress(login.redirect_uri, login.client_state, hall.issuer)
-    response = back.send_by_page(hall, back.error_url(OAuthError("access_denied", reasons.CONSENT_DENIED)))
+    response = back.send_by_page(
+        hall,
+        back.error_url(OAuthError("access_denied", reasons.CONSENT_DENIED)),
+        "Nothing was allowed. The app is told so now.",
+    )
     cookies.delete(response, login)
     emit(Event(name="refused", request_id=request_id.get(), reason=reasons.CONSENT_DENIED.code, client_id=login.client_id[:24]))
     return response

@@ -73,7 +73,7 @@ async def read_form(request: Request) -> Parameters:
     """
     if _media_type(request) != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", reasons.CONTENT_TYPE, "expected a form")
-    if request.url.query:
+    if request.scope.get("query_string"):
         raise OAuthError("invalid_request", reasons.REQUEST_MALFORMED, "parameters in the query of a POST")
     return parse_parameters(await read_body(request))
 
@@ -161,7 +161,7 @@ def endpoint(handler: Endpoint, *, answer: Callable[[Request, OAuthError], Respo
             _log_refusal(request, refusal)
             response = answer(request, refusal)
         except Exception as error:
-            _log.exception("request %s %s failed: %s", identity, request.url.path, type(error).__name__)
+            _log.exception("request %s %s failed: %s", identity, request.scope["path"], type(error).__name__)
             response = answer(request, OAuthError("server_error", reasons.INTERNAL, type(error).__name__, status=500))
         response.headers["X-Request-Id"] = identity
         return response
@@ -180,7 +180,7 @@ def _log_refusal(request: Request, error: OAuthError) -> None:
             name="refused",
             request_id=request_id.get(),
             reason=error.reason.code,
-            detail=f"{request.url.path} {error.status} {error.error} {error.detail}".rstrip(),
+            detail=f"{request.scope['path']} {error.status} {error.error} {error.detail}".rstrip(),
         )
     )
 

@@ -6,6 +6,7 @@ even that browser can read the upstream ``state`` before the user has approved.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import zlib
@@ -20,10 +21,10 @@ from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
 from vestibule.protocol.pkce import new_verifier
 
-__all__ = ["AuthorizationParams", "Login", "LoginCookies"]
+__all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
 
 _MAX_COOKIE = 3900  # bytes; browsers keep at most 4096 with the name and attributes
-_MAX_LOGINS = 4  # at once in one browser; a Cookie header has to stay under 8 KiB for common reverse proxies and app servers
+_MAX_COOKIES = 6000  # bytes of all logins of one browser: a Cookie header has to stay under the 8 KiB of common reverse proxies
 _MAX_UNSEALED = 16 * 1024  # bytes; a sealed cookie is ours, this only bounds our own mistakes
 
 
@@ -112,20 +113,27 @@ class Login:
         return now - (self.approved_at or self.started_at) > life
 
 
+def cookie_name(kind: str, issuer: str, *, secure: bool) -> str:
+    """The name of a cookie of the server with that issuer; ``__Host-`` keeps subdomains from setting it (RFC 6265bis §4.1.3.2)."""
+    tag = hashlib.sha256(issuer.encode()).hexdigest()[:8]
+    return f"{'__Host-' if secure else ''}vestibule-{kind}-{tag}"
+
+
 class LoginCookies:
     """Writes and reads the login cookies.
 
     Args:
         sealer: seals them.
+        issuer: of this server. Cookies know no ports (RFC 6265 §8.5), so servers on one host tell theirs apart by it.
         secure: whether the public URL is https. On a loopback http URL, clients and some browsers do not return Secure cookies.
         life: seconds a login may take.
     """
 
-    def __init__(self, sealer: Sealer, *, secure: bool, life: float) -> None:
+    def __init__(self, sealer: Sealer, *, issuer: str, secure: bool, life: float) -> None:
         self._sealer = sealer
         self._secure = secure
         self._life = life
-        self._prefix = "__Host-vestibule-login-" if secure else "vestibule-login-"
+        self._prefix = cookie_name("login", issuer, secure=secure) + "-"
 
     def write(self, request: Request, response: Response, login: Login) -> None:
         """Put `login` into the browser, and take out the oldest where there are many.
@@ -146,7 +154,7 @@ class LoginCookies:
             httponly=True,
             samesite="lax",  # the provider's answer is a cross-site navigation and must carry it
         )
-        for name in self._surplus(request, login):
+        for name in self._surplus(request, login, len(value)):
             self._delete(response, name)
 
     def read(self, request: Request, handle: str) -> Login | None:
@@ -174,9 +182,16 @@ class LoginCookies:
         fields = json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED))
         return Login(**{**fields, "scopes": tuple(fields["scopes"])})
 
-    def _surplus(self, request: Request, login: Login) -> list[str]:
-        others = [name for name in request.cookies if name.startswith(self._prefix) and name != self._prefix + login.handle]
-        return sorted(others, reverse=True)[_MAX_LOGINS - 1 :]
+    def _surplus(self, request: Request, login: Login, size: int) -> list[str]:
+        """The oldest logins, where all together are too large; a handle starts with its time."""
+        others = {name: value for name, value in request.cookies.items() if name.startswith(self._prefix)}
+        others.pop(self._prefix + login.handle, None)
+        surplus = []
+        for name in sorted(others, reverse=True):
+            size += len(name) + len(others[name])
+            if size > _MAX_COOKIES:
+                surplus.append(name)
+        return surplus
 
     def _delete(self, response: Response, name: str) -> None:
         response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="lax")

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vestibule.keys.sealing import Sealer
-from vestibule.server.login import Login
+from vestibule.server.login import Login, cookie_name
 
 __all__ = ["ConsentMemory"]
 
@@ -27,15 +27,16 @@ class ConsentMemory:
 
     Args:
         sealer: seals the cookie.
+        issuer: of this server.
         secure: whether the public URL is https.
         enabled: False: nothing is remembered.
     """
 
-    def __init__(self, sealer: Sealer, *, secure: bool, enabled: bool) -> None:
+    def __init__(self, sealer: Sealer, *, issuer: str, secure: bool, enabled: bool) -> None:
         self._sealer = sealer
         self._secure = secure
         self._enabled = enabled
-        self._name = "__Host-vestibule-consent" if secure else "vestibule-consent"
+        self._name = cookie_name("consent", issuer, secure=secure)
 
     def remembers(self, request: Request, login: Login) -> bool:
         """Whether this very request was allowed before in this browser, and the user set it off."""

@@ -60,9 +60,9 @@ class ReturnAddress:
         """
         return self.send_by_page(hall, url) if self.kind == "custom" else redirect(url)
 
-    def send_by_page(self, hall: Hall, url: str) -> Response:
+    def send_by_page(self, hall: Hall, url: str, explanation: str = "The app gets its answer now.") -> Response:
         """Through a page that goes on by itself. After a form of ours always so, for our own ``form-action 'self'``."""
-        return hall.pages.continue_to(url, title="Back to your app", explanation="The app gets its answer now.", kind=self.kind)
+        return hall.pages.continue_to(url, title="Back to your app", explanation=explanation, kind=self.kind)
 
 
 def page_endpoint(hall: Hall, handler: Endpoint) -> Endpoint:
@@ -70,8 +70,15 @@ def page_endpoint(hall: Hall, handler: Endpoint) -> Endpoint:
     return endpoint(handler, answer=lambda request, error: error_page(hall, request, error))
 
 
-def error_page(hall: Hall, request: Request, error: OAuthError, *, back: ReturnAddress | None = None) -> Response:
-    """What happened, what to do next, and the request id; with a way back to the app where that is safe."""
+def error_page(
+    hall: Hall, request: Request, error: OAuthError, *, back: ReturnAddress | None = None, account: str = ""
+) -> Response:
+    """What happened, what to do next, and the request id; with a way back to the app where that is safe.
+
+    Args:
+        back: where the app waits for its answer.
+        account: who is signed in, where that is what is wrong.
+    """
     response = hall.pages.error(
         status=error.status,
         title=_title(error),
@@ -80,6 +87,7 @@ def error_page(hall: Hall, request: Request, error: OAuthError, *, back: ReturnA
         request_id=request_id.get(),
         reason_code=error.reason.code,
         return_url=back.error_url(error) if back else None,
+        account=account,
     )
     response.headers.update(error.headers)
     return response

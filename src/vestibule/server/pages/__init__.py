@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
-from vestibule.server.pages.links import LinkKind, LinkRule, destination
+from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
 from vestibule.server.pages.style import content_security_policy, stylesheet
 
 __all__ = ["ConsentClient", "LinkKind", "Pages"]
@@ -51,6 +51,7 @@ class Pages:
             ``error.html``, ``continue.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
         colours: CSS colour literals by name, see :func:`vestibule.server.pages.style.stylesheet`.
         csp: Content-Security-Policy: None for the built-in one, an empty string for no header, otherwise as given.
+        contact: whom to ask, shown to somebody who may not sign in: an e-mail address, a URL, or words.
         schemes: private-use schemes admitted as link targets besides those of known apps.
 
     Raises:
@@ -64,6 +65,7 @@ class Pages:
         templates: Path | None = None,
         colours: Mapping[str, str] | None = None,
         csp: str | None = None,
+        contact: str | None = None,
         schemes: Collection[str] = (),
     ) -> None:
         self._links = LinkRule(schemes)
@@ -74,6 +76,7 @@ class Pages:
         except TemplateError as error:
             raise ConfigurationError(f"templates: {error.message} ({type(error).__name__})") from error
         self._shared: dict[str, Any] = {"server_name": server_name, "style": Markup("<style>{}</style>").format(Markup(style))}  # noqa: S704 own file
+        self._contact = {"contact": contact or "", "contact_url": contact_url(contact or "")}
         self._headers = _headers(content_security_policy(style) if csp is None else csp)
 
     def consent(
@@ -130,6 +133,7 @@ class Pages:
         reason_code: str,
         return_url: str | None = None,
         return_label: str = "Back to the app",
+        account: str = "",
     ) -> Response:
         """Say what happened and what to do next.
 
@@ -142,6 +146,7 @@ class Pages:
             reason_code: code from :mod:`vestibule.reasons`.
             return_url: where a link may lead back to. One that no page may link to is left out: an error page must not fail.
             return_label: text of that link.
+            account: who is signed in, where that is what is wrong: then the page says so, and whom to ask.
         """
         values = {
             "title": title,
@@ -151,6 +156,8 @@ class Pages:
             "reason_code": reason_code,
             "return_url": return_url if return_url and self._links.admits(return_url) else None,
             "return_label": return_label,
+            "account": _shortened(account),
+            **self._contact,
         }
         return self._page("error", status, values)
 
