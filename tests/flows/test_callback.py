@@ -325,10 +325,15 @@ async def test_a_web_page_instead_of_tokens(stage: Stage, client: ScriptedClient
     assert_page(await follow(client, url), 502, "upstream_answer")
 
 
-async def test_the_providers_keys_cannot_be_had(stage: Stage, client: ScriptedClient):
+async def test_keys_that_cannot_be_had_lose_no_login(stage: Stage, client: ScriptedClient):
     stage.provider.faults.fail("jwks", times=None)
-    _, url = await back_from_provider(stage, client)
+    attempt, url = await back_from_provider(stage, client)
     assert_page(await follow(client, url), 503, "upstream_unavailable")
+    assert stage.provider.requests_to("token") == []
+    stage.provider.faults.clear()
+    stage.clock.advance(6)
+    code = returned(await follow(client, url))["code"]
+    assert (await client.exchange(code, attempt))["access_token"]
 
 
 async def test_our_own_credentials_are_refused(staged: SetStage):

@@ -15,7 +15,7 @@ from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
 
-__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal"]
+__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal", "RenewalUnchecked"]
 
 LEASE_SECONDS = 30
 """Longer than any one request to a provider may take, so that a lease is lost only by a process that died."""
@@ -30,6 +30,19 @@ _POLL_SECONDS = 0.05
 
 AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
+
+
+class RenewalUnchecked(Unavailable):
+    """The provider gave new tokens, and nobody can tell right now whether they are good.
+
+    Attributes:
+        grant: with the new refresh token. A provider that rotates them has taken the old one back, so it must not be lost; its access
+            token counts as ended, so that everything is asked and checked again before anyone uses it.
+    """
+
+    def __init__(self, grant: Grant, trouble: Unavailable) -> None:
+        super().__init__(trouble.reason, trouble.detail, retry_after=trouble.retry_after)
+        self.grant = grant
 
 
 class Renewal:
@@ -119,6 +132,10 @@ class Renewal:
             raise
         except UpstreamRefused as refusal:
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
+            raise
+        except RenewalUnchecked as unchecked:
+            kept = unchecked.grant
+            await self._grants.change(grant.id, lambda current: _merge(current, kept, holder))
             raise
         except BaseException:
             await self._release(grant.id, holder)

@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 
 from vestibule import reasons
 from vestibule.clock import Clock
-from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused, VestibuleError
+from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.grants.model import Grant, UpstreamSession
+from vestibule.grants.renewal import RenewalUnchecked
 from vestibule.keys.jwt import JWTKeySet, peek_claims, peek_header
 from vestibule.policy import SignInPolicy, check_sign_in
 from vestibule.protocol.pkce import challenge_for
@@ -209,6 +210,8 @@ class IdentityProvider:
         """
         connection = await self._connect()
         _issuer_is_the_same(connection, issuer)
+        if connection.id_tokens is not None:
+            await connection.id_tokens.keys.keys_for(None)  # before the code is spent: whoever has to try again still can
         with self._explained():
             tokens = await connection.client.exchange(
                 code=code,
@@ -242,16 +245,25 @@ class IdentityProvider:
             tokens = await connection.client.refresh(
                 grant.upstream.refresh_token, resource=resource, scopes=self._rules.token_scopes(grant.scopes)
             )
+        session = self._session(tokens)
+        if session.scope is None and grant.upstream.scope is not None:
+            session = replace(session, scope=grant.upstream.scope)
+        try:
+            claims = await self._renewed_claims(connection, grant, tokens)
+        except Unavailable as trouble:
+            unchecked = replace(session, expires_at=self._clock.now())
+            raise RenewalUnchecked(replace(grant, upstream=unchecked), trouble) from trouble
+        return replace(grant, upstream=session, claims=claims)
+
+    async def _renewed_claims(self, connection: Connection, grant: Grant, tokens: UpstreamTokens) -> dict[str, Any]:
+        """The claims of now, if the new tokens are the same user's and that user may still come in."""
         identity = await self._identity(connection, tokens, None) if tokens.id_token else None
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
         caller = await self._caller(connection, tokens, grant.subject)
         claims = {**grant.claims, **_claims(identity, caller)}
         check_sign_in(self._policy, claims)
-        session = self._session(tokens)
-        if session.scope is None and grant.upstream.scope is not None:
-            session = replace(session, scope=grant.upstream.scope)
-        return replace(grant, upstream=session, claims=claims)
+        return claims
 
     async def _checked(self, connection: Connection, grant: Grant, session: UpstreamSession) -> Grant | None:
         """The grant whose token the provider stands by still; None if it does not, or the token has ended anyway."""
