@@ -9,6 +9,7 @@
     │   └── TokenRejected                 a bearer token is not accepted (RFC 6750 §3.1)
     ├── Unavailable                       nothing is wrong with the request: 503 and Retry-After
     └── UpstreamRefused                   the identity provider said no
+        ├── SignInRefused                 ... or rather we: the account may not use this server
         └── UpstreamMisconfigured         ... to this server's own credentials: an operator's matter
 
 Every one carries a :class:`~vestibule.reasons.Reason` (public) and a ``detail`` (for the log, never for the client). Neither may
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigurationError",
     "OAuthError",
     "Refusal",
+    "SignInRefused",
     "TokenRejected",
     "Unavailable",
     "UpstreamMisconfigured",
@@ -104,6 +106,20 @@ class UpstreamRefused(VestibuleError):
     def __init__(self, reason: Reason, detail: str = "", *, error: str = "") -> None:
         super().__init__(reason, detail)
         self.error = error
+
+
+class SignInRefused(UpstreamRefused):
+    """The account that signed in may not use this server.
+
+    Args:
+        account: what its owner knows it by, e.g. an e-mail address: shown to them, not logged.
+        subject: its ``sub``, for the event.
+    """
+
+    def __init__(self, account: str, detail: str = "", *, subject: str = "") -> None:
+        super().__init__(reasons.SIGN_IN_REFUSED, detail)
+        self.account = account
+        self.subject = subject
 
 
 class UpstreamMisconfigured(UpstreamRefused):

@@ -15,7 +15,7 @@ from vestibule.errors import ConfigurationError, OAuthError
 from vestibule.protocol.redirect_uris import KNOWN_SCHEMES, display_host
 from vestibule.protocol.uris import parse_uri
 
-__all__ = ["LinkKind", "LinkRule", "destination"]
+__all__ = ["LinkKind", "LinkRule", "contact_url", "destination"]
 
 LinkKind = Literal["web", "loopback", "custom"]
 
@@ -40,6 +40,8 @@ _OF_THE_BROWSER: Final = frozenset(
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 # RFC 3986 §2. Anything else is dropped, encoded or taken for a slash by browsers, each in its own way.
 _LEGAL: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+# Addresses that need no encoding in a mailto: URL (RFC 6068 §2).
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
 
 class LinkRule:
@@ -85,6 +87,13 @@ class LinkRule:
 def destination(url: str) -> str:
     """Who gets what is sent to a checked `url`: host and port, or ``scheme:`` where an app takes it."""
     return display_host(_without_query(url))
+
+
+def contact_url(contact: str) -> str:
+    """What the operator's contact links to: a web address, an e-mail address, or nothing if it is words."""
+    if contact.startswith("https://") and LinkRule().admits(contact):
+        return contact
+    return f"mailto:{contact}" if _ADDRESS.fullmatch(contact) else ""
 
 
 def _check_scheme(scheme: str) -> str:
