@@ -68,6 +68,10 @@ class Upstream(Protocol):
         """Tell the provider that the session is over; best effort."""
         ...
 
+    def explain(self, detail: str) -> str:
+        """What the provider said, and what the operator has to do about it where that is known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
