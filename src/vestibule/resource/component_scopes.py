@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from vestibule.errors import ConfigurationError
@@ -12,7 +13,16 @@ from vestibule.resource.identity import get_caller
 
 __all__ = ["ComponentScopes", "noted_scopes", "require_scopes"]
 
-_noted: Final[ContextVar[dict[str, None] | None]] = ContextVar("vestibule_noted_scopes", default=None)
+
+@dataclass(slots=True)
+class _Note:
+    """Scopes asked for so far. Closed when the looking up is over: a task that was started by it goes on with its context."""
+
+    scopes: dict[str, None] = field(default_factory=dict)
+    is_open: bool = True
+
+
+_note: Final[ContextVar[_Note | None]] = ContextVar("vestibule_scopes_note", default=None)
 
 
 class ComponentScopes:
@@ -32,9 +42,9 @@ class ComponentScopes:
 
         While the guard only wants to know what a component needs (:func:`noted_scopes`), that is noted and the answer is yes.
         """
-        noted = _noted.get()
-        if noted is not None:
-            noted.update(dict.fromkeys(self.scopes))
+        note = _note.get()
+        if note is not None and note.is_open:
+            note.scopes.update(dict.fromkeys(self.scopes))
             return True
         if context.token is None:
             return False
@@ -46,12 +56,13 @@ class ComponentScopes:
 @contextmanager
 def noted_scopes() -> Iterator[dict[str, None]]:
     """Within this, looking up a component notes the scopes that it needs, and needs none."""
-    noted: dict[str, None] = {}
-    mark = _noted.set(noted)
+    note = _Note()
+    mark = _note.set(note)
     try:
-        yield noted
+        yield note.scopes
     finally:
-        _noted.reset(mark)
+        note.is_open = False
+        _note.reset(mark)
 
 
 def require_scopes(*scopes: str) -> ComponentScopes:
