@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -181,6 +181,7 @@ async def set_stage(
     base_url: str = BASE,
     store: Store | None = None,
     at: DevelopmentProvider | None = None,
+    bridge: Callable[..., Any] = KnownProxy,
     **options: Any,
 ) -> Stage:
     """Put everything together.
@@ -190,6 +191,7 @@ async def set_stage(
         document: members to change in its discovery document; None leaves one out.
         store: the store to use.
         at: an identity provider that is there already.
+        bridge: makes the bridge from the discovery document and keyword arguments.
         options: of the bridge.
     """
     idp = at or DevelopmentProvider(base_url=ISSUER, clock=clock, algorithm="ES256", **(provider or {}))
@@ -205,9 +207,7 @@ async def set_stage(
         "clock": clock,
         "http_client": provider_http,
     }
-    auth = KnownProxy(
-        {name: value for name, value in discovered.items() if value is not None}, **{**settings, **common, **options}
-    )
+    auth = bridge({name: value for name, value in discovered.items() if value is not None}, **{**settings, **common, **options})
     app = auth.protect(protected_server())
     root = "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
     return Stage(

@@ -148,6 +148,7 @@ def _refused(hall: Hall, request: Request, login: Login, back: ReturnAddress, er
             request_id=request_id.get(),
             reason=error.reason.code,
             client_id=login.client_id[:24],
+            subject=error.subject if isinstance(error, SignInRefused) else "",
             detail=error.detail,
         )
     )
