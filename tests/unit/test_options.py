@@ -93,11 +93,6 @@ def oauth_proxy(**options: Any) -> OAuthProxy:
 BRIDGES = [oidc_proxy, oauth_proxy]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VESTIBULE_HOME", str(tmp_path))
-
-
 def test_what_editors_show_is_what_there_is() -> None:
     shown = {name: reference.__forward_arg__ for name, reference in CommonOptions.__annotations__.items()}
     assert shown == {field.name: field.type for field in fields(Options)}
