@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -79,35 +78,21 @@ def older_python() -> str:
         pytest.skip(f"no environment with FastMCP 3.x: {error}")
 
 
-@pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], str]]:
-    """Start a server of a kind with an interpreter, or give the one that already runs; returns its origin."""
-    running: dict[tuple[str, str], str] = {}
-    with ExitStack() as stack:
-
-        def started(kind: str, python: str) -> str:
-            if (kind, python) not in running:
-                port, log = free_port(), tmp_path_factory.mktemp("host") / "log"
-                command = [python, str(_SERVER), kind, str(port)]
-                env = environment(PYTHONPATH=str(_ROOT / "src"))
-                stack.enter_context(listening(command, port=port, log=log, env=env))
-                running[kind, python] = f"http://127.0.0.1:{port}"
-            return running[kind, python]
-
-        yield started
-
-
 @pytest.fixture(
+    scope="session",
     params=[*((kind, True) for kind in _NEWER_KINDS), *((kind, False) for kind in _OLDER_KINDS)],
     ids=lambda param: f"{param[0]}-{'newer' if param[1] else 'older'}",
 )
-def host(request: pytest.FixtureRequest, start: Callable[[str, str], str]) -> Host:
-    """Each host in turn."""
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Each host in turn, one at a time."""
     kind, newer = request.param
     python = sys.executable if newer else request.getfixturevalue("older_python")
-    origin = start(kind, python)
+    port, log = free_port(), tmp_path_factory.mktemp("host") / "log"
+    command = [python, str(_SERVER), kind, str(port)]
+    origin = f"http://127.0.0.1:{port}"
     path = "/api/mcp" if kind == "fastmcp-mounted" else "/mcp"
-    return Host(kind, origin, origin + path, _TOKEN_CLASSES[kind.partition("-")[0]])
+    with listening(command, port=port, log=log, env=environment(PYTHONPATH=str(_ROOT / "src"))):
+        yield Host(kind, origin, origin + path, _TOKEN_CLASSES[kind.partition("-")[0]])
 
 
 _TOKEN_CLASSES = {

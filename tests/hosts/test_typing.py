@@ -8,7 +8,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 
-_SERVER = '''
+_SERVER = """
 from fastmcp import FastMCP
 
 from vestibule import RemoteAuthProvider, get_access_token, require_scopes
@@ -28,7 +28,7 @@ def wipe() -> str:
 @whole.resource("secret://x", auth=[require_scopes("read"), require_scopes("admin")])
 def secret() -> str:
     return ""
-'''
+"""
 
 
 def test_a_provider_fits_where_fastmcp_names_its_own_class(tmp_path: Path) -> None:
