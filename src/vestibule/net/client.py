@@ -10,9 +10,11 @@ import ssl
 from collections.abc import Callable
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import httpx2
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["close_shared_clients", "guarded_client", "trusted_client"]
 
@@ -23,7 +25,13 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpx2.AsyncCli
 
 def trusted_client() -> httpx2.AsyncClient:
     """For hosts that the operator configured: connections are kept, proxies come from the environment."""
-    return _shared("trusted", lambda: httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), headers=_HEADERS))
+
+    def build() -> httpx2.AsyncClient:
+        import httpx2  # the library is not needed before the first request, and start-up would pay for it
+
+        return httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), headers=_HEADERS)
+
+    return _shared("trusted", build)
 
 
 def guarded_client(egress_proxy: str | None) -> httpx2.AsyncClient:
@@ -34,6 +42,8 @@ def guarded_client(egress_proxy: str | None) -> httpx2.AsyncClient:
     """
 
     def build() -> httpx2.AsyncClient:
+        import httpx2
+
         return httpx2.AsyncClient(
             verify=_tls(),
             cookies=_no_cookies(),
@@ -61,6 +71,8 @@ def _shared(purpose: str, build: Callable[[], httpx2.AsyncClient]) -> httpx2.Asy
 
 @cache
 def _tls() -> ssl.SSLContext:
+    import httpx2
+
     return httpx2.create_ssl_context()
 
 

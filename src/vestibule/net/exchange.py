@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import VestibuleError
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["FetchFailed", "FetchForbidden", "FetchResult", "Limits"]
 

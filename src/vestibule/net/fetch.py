@@ -9,10 +9,8 @@ import asyncio
 import base64
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, urlencode
-
-import httpx2
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
@@ -21,6 +19,9 @@ from vestibule.net.addresses import is_forbidden, is_internal_name
 from vestibule.net.client import guarded_client, trusted_client
 from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult, Limits
 from vestibule.protocol.uris import URI, parse_uri
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["FetchFailed", "FetchForbidden", "FetchResult", "Fetcher", "Resolver", "TrustedClient"]
 
@@ -73,6 +74,8 @@ class Fetcher:
             FetchForbidden: the URL or an address it leads to is not public.
             FetchFailed: no answer, an answer that is not JSON, too large or too slow.
         """
+        import httpx2
+
         uri = self._checked_url(url)
         try:
             async with asyncio.timeout(timeout):
@@ -107,6 +110,8 @@ class Fetcher:
 
     async def _from_one_of(self, targets: list[str], uri: URI, limits: Limits, accept: str) -> FetchResult:
         """The answer of the first address that can be reached."""
+        import httpx2
+
         for target in targets[:-1]:
             try:
                 return await self._ask(target, uri, limits, accept)
@@ -117,6 +122,8 @@ class Fetcher:
         return await self._ask(targets[-1], uri, limits, accept)
 
     async def _ask(self, target: str, uri: URI, limits: Limits, accept: str) -> FetchResult:
+        import httpx2
+
         client = self._client or guarded_client(self._egress_proxy)
         request = client.build_request(
             "GET",

@@ -7,7 +7,6 @@ import time
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from vestibule import reasons
@@ -109,6 +108,8 @@ class OIDCConfiguration(BaseModel):
             Unavailable: the provider does not answer for the moment.
             ConfigurationError: it answers with something else than its own metadata. Both name the URL.
         """
+        import httpx2
+
         timeout = _TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
         try:
             status, body = _get(str(config_url), timeout)
@@ -137,6 +138,8 @@ class OIDCConfiguration(BaseModel):
 
 
 def _get(url: str, timeout_seconds: float) -> tuple[int, bytes]:
+    import httpx2
+
     deadline = time.monotonic() + timeout_seconds
     body = bytearray()
     headers = {"accept": "application/json", "accept-encoding": "identity"}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, Protocol, get_args
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
@@ -16,6 +14,9 @@ from vestibule.tokens import AccessToken
 from vestibule.verifiers.answers import Answers, credentials_refused, read_answer
 from vestibule.verifiers.base import TokenVerifier
 from vestibule.verifiers.claims import access_token
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["ClientAuthMethod", "IntrospectionTokenVerifier"]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Final
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
@@ -28,6 +26,9 @@ from vestibule.unsafe import Unchecked
 from vestibule.verifiers.base import TokenVerifier
 from vestibule.verifiers.claims import access_token
 from vestibule.verifiers.key_pair import RSAKeyPair
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["JWTVerifier", "RSAKeyPair"]
 

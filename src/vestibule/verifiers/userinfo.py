@@ -7,9 +7,7 @@ So the application has to be checked, too, in the way that the provider offers.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Final
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
@@ -21,6 +19,9 @@ from vestibule.unsafe import Unchecked, any_audience
 from vestibule.verifiers.answers import Answers, no_answer, read_answer
 from vestibule.verifiers.base import TokenVerifier
 from vestibule.verifiers.claims import access_token
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["CheckApplication", "UserinfoTokenVerifier", "bearer_answer"]
 
