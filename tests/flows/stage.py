@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +12,7 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from vestibule import OIDCConfiguration, OIDCProxy, get_access_token, reasons
 from vestibule.errors import Unavailable
@@ -21,6 +21,7 @@ from vestibule.storage.memory import MemoryStore
 from vestibule.storage.protocol import Record, Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
 from vestibule.testing.client import Attempt
+from vestibule.testing.provider.model import DEFAULT_CLIENT
 from vestibule.testing.user import Page, web_client
 
 ISSUER = "http://127.0.0.1:9400"
@@ -194,7 +195,9 @@ async def set_stage(
         bridge: makes the bridge from the discovery document and keyword arguments.
         options: of the bridge.
     """
-    idp = at or DevelopmentProvider(base_url=ISSUER, clock=clock, algorithm="ES256", **(provider or {}))
+    app_at_provider = replace(DEFAULT_CLIENT, redirect_uris=(f"{base_url}/auth/callback",))
+    ordinary = {"base_url": ISSUER, "clock": clock, "algorithm": "ES256", "clients": [app_at_provider]}
+    idp = at or DevelopmentProvider(**{**ordinary, **(provider or {})})
     provider_http = web_client({idp.issuer: idp.app})
     discovered = {**(await provider_http.get(idp.config_url)).json(), **(document or {})}
     idp.requests.clear()
@@ -209,7 +212,9 @@ async def set_stage(
     }
     auth = bridge({name: value for name, value in discovered.items() if value is not None}, **{**settings, **common, **options})
     app = auth.protect(protected_server())
-    root = "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
+    url = urlsplit(base_url)
+    if url.path:
+        app = Starlette(routes=[*auth.get_well_known_routes("/mcp"), Mount(url.path, app)])
     return Stage(
         clock=clock,
         provider=idp,
@@ -217,7 +222,7 @@ async def set_stage(
         store=kept,
         auth=auth,
         base_url=base_url,
-        apps={root: app, idp.issuer: idp.app},
+        apps={f"{url.scheme}://{url.netloc}": app, idp.issuer: idp.app},
         events=events,
     )
 

@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from tests.flows.conftest import SetStage
 from tests.flows.documents import DocumentSite
 from tests.flows.stage import BASE, LOOPBACK_URI, PUBLIC, WEB_URI, Stage, decide, open_consent, query_of
@@ -472,6 +470,5 @@ async def test_a_published_client_that_signs_has_to_sign(stage: Stage, site: Doc
 
 async def test_the_page_belongs_to_the_path_of_this_server(staged: SetStage):
     stage = await staged(base_url=f"{BASE}/team")
-    stage.apps[BASE] = Starlette(routes=[*stage.auth.get_well_known_routes("/mcp"), Mount("/team", stage.apps[BASE])])
     client = await stage.signed_in()
     assert {urlsplit(page.url).path for page in client.user.pages if BASE in page.url} == {"/team/consent"}

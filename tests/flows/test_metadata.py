@@ -159,3 +159,5 @@ async def test_below_a_prefix_the_resource_is_what_clients_call(staged: SetStage
     assert document["resource"] == f"{BASE}/team/mcp"
     server = (await stage.http.get(f"{BASE}{SERVER}/team")).json()
     assert server["token_endpoint"] == f"{BASE}/team/token"
+    client = await stage.signed_in()
+    assert (await client.call_tool("whoami"))["resource"] == f"{BASE}/team/mcp"

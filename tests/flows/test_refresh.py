@@ -360,6 +360,13 @@ async def test_the_same_resource_goes_to_the_provider_at_every_step(short: Stage
 # --- at rest ----------------------------------------------------------------------------------------------------------------------
 
 
+def all_of(path: Path) -> str:
+    """What is in a database, and in its files."""
+    with sqlite3.connect(path) as connection:
+        rows = "\n".join(connection.iterdump())
+    return rows + "".join(file.read_bytes().decode("latin-1") for file in path.parent.glob(f"{path.name}*"))
+
+
 @pytest.mark.spec("RF-11", "PX-13")
 async def test_nothing_that_is_stored_can_be_used(clock: FakeClock, staged: SetStage, tmp_path: Path):
     path = tmp_path / "state.sqlite3"
@@ -370,10 +377,7 @@ async def test_nothing_that_is_stored_can_be_used(clock: FakeClock, staged: SetS
     first = client.tokens["refresh_token"]
     upstream = (await client.call_tool("whoami"))["token"]
     await client.refresh()
-    with sqlite3.connect(path) as connection:
-        dump = "\n".join(connection.iterdump())
-    for file in tmp_path.glob("state.sqlite3*"):
-        dump += file.read_bytes().decode("latin-1")
+    dump = all_of(path)
     assert "grant/" in dump
     secrets = [code, first, client.tokens["refresh_token"], client.tokens["access_token"], upstream]
     assert lacks(dump, secrets)
