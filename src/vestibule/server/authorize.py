@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
@@ -18,7 +18,7 @@ from vestibule.protocol.redirect_uris import find_registered
 from vestibule.protocol.resource_indicators import choose_resource
 from vestibule.protocol.scopes import parse_scope
 from vestibule.server.hall import Hall
-from vestibule.server.http import as_oauth_error, read_query, request_id
+from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
 from vestibule.server.login import AuthorizationParams, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, is_proven, page_endpoint, redirect
 
@@ -48,7 +48,7 @@ def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
         emit(Event(name="login_started", request_id=request_id.get(), client_id=client.short_id))
         return response
 
-    return [Route("/authorize", page_endpoint(hall, authorize), methods=["GET"])]
+    return [EndpointRoute("/authorize", page_endpoint(hall, authorize), methods=["GET"])]
 
 
 def _refuse(hall: Hall, request: Request, client: Client, back: ReturnAddress, error: OAuthError) -> Response:

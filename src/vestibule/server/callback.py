@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused
@@ -19,7 +19,7 @@ from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import as_oauth_error, read_query, request_id
+from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
 
@@ -60,7 +60,7 @@ def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
         cookies.delete(response, login)
         return response
 
-    return [Route(hall.redirect_path, page_endpoint(hall, callback), methods=["GET"])]
+    return [EndpointRoute(hall.redirect_path, page_endpoint(hall, callback), methods=["GET"])]
 
 
 def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Parameters) -> Login:

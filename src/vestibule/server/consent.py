@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
@@ -18,7 +18,7 @@ from vestibule.errors import OAuthError
 from vestibule.events import Event, emit
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import read_form, read_query, request_id
+from vestibule.server.http import EndpointRoute, read_form, read_query, request_id
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.pages import ConsentClient
 from vestibule.server.remember import ConsentMemory
@@ -71,8 +71,8 @@ def routes(hall: Hall, cookies: LoginCookies, memory: ConsentMemory) -> list[Bas
         raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, "action")
 
     return [
-        Route("/consent", page_endpoint(hall, show), methods=["GET"]),
-        Route("/consent", page_endpoint(hall, decide), methods=["POST"]),
+        EndpointRoute("/consent", page_endpoint(hall, show), methods=["GET"]),
+        EndpointRoute("/consent", page_endpoint(hall, decide), methods=["POST"]),
     ]
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from vestibule import reasons
 from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
@@ -19,6 +21,7 @@ from vestibule.protocol.parameters import Parameters, parse_parameters
 
 __all__ = [
     "Endpoint",
+    "EndpointRoute",
     "NO_STORE",
     "authorization_headers",
     "cors",
@@ -147,6 +150,18 @@ def as_oauth_error(error: VestibuleError) -> OAuthError:
             return OAuthError("invalid_grant", error.reason, error.detail)
         case _:
             return OAuthError("server_error", error.reason, error.detail, status=500)
+
+
+class EndpointRoute(Route):
+    """A route of one fixed path, for one path is all that each endpoint has.
+
+    A host tries our routes before its own on every request, so a look at the end of the path goes before the regular expression.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if not scope["path"].endswith(self.path):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def endpoint(handler: Endpoint, *, answer: Callable[[Request, OAuthError], Response]) -> Endpoint:

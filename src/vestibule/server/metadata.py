@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule.protocol.resource_metadata import resource_metadata
 from vestibule.protocol.server_metadata import server_metadata
 from vestibule.server.hall import Hall
-from vestibule.server.http import cors, json_endpoint, json_response
+from vestibule.server.http import EndpointRoute, cors, json_endpoint, json_response
 
 __all__ = ["document_routes", "resource_routes", "routes"]
 
@@ -70,7 +70,7 @@ def document_routes(well_known: str, paths: set[str], document: Document) -> lis
         return json_response(document(), headers={"Cache-Control": "public, max-age=300"})
 
     handler = cors(json_endpoint(show), "GET")
-    return [Route(well_known + path, handler, methods=["GET", "OPTIONS"]) for path in sorted(paths)]
+    return [EndpointRoute(well_known + path, handler, methods=["GET", "OPTIONS"]) for path in sorted(paths)]
 
 
 def resource_routes(resource: str, document: Document) -> list[BaseRoute]:

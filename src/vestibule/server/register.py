@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule.protocol.registration import ClientMetadata, parse_registration
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, cors, json_endpoint, json_response, read_json
+from vestibule.server.http import NO_STORE, EndpointRoute, cors, json_endpoint, json_response, read_json
 
 __all__ = ["routes"]
 
@@ -26,7 +26,7 @@ def routes(hall: Hall) -> list[BaseRoute]:
         client_id, client_secret = await hall.register(metadata, method_defaulted=defaulted)
         return json_response(_information(hall, metadata, client_id, client_secret), status=201, headers=NO_STORE)
 
-    return [Route("/register", cors(json_endpoint(register), "POST"), methods=["POST", "OPTIONS"])]
+    return [EndpointRoute("/register", cors(json_endpoint(register), "POST"), methods=["POST", "OPTIONS"])]
 
 
 def _information(hall: Hall, metadata: ClientMetadata, client_id: str, client_secret: str | None) -> dict[str, Any]:

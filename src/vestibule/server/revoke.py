@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
@@ -17,7 +17,7 @@ from vestibule.grants.model import Grant
 from vestibule.grants.tokens import RefreshToken
 from vestibule.protocol.scopes import format_scope
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, authorization_headers, cors, json_endpoint, json_response, read_form
+from vestibule.server.http import NO_STORE, EndpointRoute, authorization_headers, cors, json_endpoint, json_response, read_form
 
 __all__ = ["routes"]
 
@@ -41,8 +41,8 @@ def routes(hall: Hall) -> list[BaseRoute]:
         return json_response(_description(hall, found), headers=NO_STORE)
 
     return [
-        Route("/revoke", cors(json_endpoint(revoke), "POST"), methods=["POST", "OPTIONS"]),
-        Route("/introspect", cors(json_endpoint(introspect), "POST"), methods=["POST", "OPTIONS"]),
+        EndpointRoute("/revoke", cors(json_endpoint(revoke), "POST"), methods=["POST", "OPTIONS"]),
+        EndpointRoute("/introspect", cors(json_endpoint(introspect), "POST"), methods=["POST", "OPTIONS"]),
     ]
 
 

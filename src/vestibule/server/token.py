@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
@@ -19,7 +19,16 @@ from vestibule.grants.tokens import CodeToken, RefreshToken
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.scopes import format_scope, parse_scope
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, authorization_headers, cors, json_endpoint, json_response, read_form, request_id
+from vestibule.server.http import (
+    NO_STORE,
+    EndpointRoute,
+    authorization_headers,
+    cors,
+    json_endpoint,
+    json_response,
+    read_form,
+    request_id,
+)
 
 __all__ = ["routes"]
 
@@ -38,7 +47,7 @@ def routes(hall: Hall) -> list[BaseRoute]:
         _client_may_use(client, grant_type)
         return await grants[grant_type](hall, client, form)
 
-    return [Route("/token", cors(json_endpoint(token), "POST"), methods=["POST", "OPTIONS"])]
+    return [EndpointRoute("/token", cors(json_endpoint(token), "POST"), methods=["POST", "OPTIONS"])]
 
 
 def _client_may_use(client: Client, grant_type: str) -> None:

@@ -10,15 +10,17 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
 from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
 from vestibule.server.pages.style import content_security_policy, stylesheet
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["ConsentClient", "LinkKind", "Pages"]
 
@@ -68,6 +70,8 @@ class Pages:
         contact: str | None = None,
         schemes: Collection[str] = (),
     ) -> None:
+        from jinja2 import TemplateError  # here, not above: programs that only verify tokens have no pages
+
         self._links = LinkRule(schemes)
         environment = _environment(templates)
         try:
@@ -190,6 +194,8 @@ class Pages:
 
 
 def _environment(templates: Path | None) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
+
     builtin = PackageLoader("vestibule.server.pages")
     own = [FileSystemLoader(templates)] if templates else []
     return Environment(
