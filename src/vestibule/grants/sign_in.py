@@ -307,10 +307,11 @@ class IdentityProvider:
         if rules is None or tokens.id_token is None:
             return None
         kid = (peek_header(tokens.id_token) or {}).get("kid")
+        issuer = await _expected_issuer(rules, peek_claims(tokens.id_token) or {})
         return check_id_token(
             tokens.id_token,
             keys=await rules.keys.keys_for(kid if isinstance(kid, str) else None),
-            issuer=rules.issuer if isinstance(rules.issuer, str) else await rules.issuer(peek_claims(tokens.id_token) or {}),
+            issuer=issuer,
             client_id=rules.client_id,
             nonce=nonce,
             now=self._clock.now(),
@@ -369,6 +370,16 @@ async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> Ac
     if caller.subject != subject:
         raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "userinfo is about another user than the ID token")
     return caller
+
+
+async def _expected_issuer(rules: IDTokenRules, claims: Mapping[str, Any]) -> str | Collection[str]:
+    if isinstance(rules.issuer, str):
+        return rules.issuer
+    try:
+        return await rules.issuer(claims)
+    except TokenRejected as error:
+        reason = error.reason if error.reason is reasons.SIGN_IN_REFUSED else reasons.UPSTREAM_ID_TOKEN
+        raise UpstreamRefused(reason, error.detail) from error
 
 
 def _issuer_is_the_same(connection: Connection, issuer: str | None) -> None:
