@@ -13,6 +13,7 @@ from vestibule.errors import ConfigurationError, Unavailable, VestibuleError
 from vestibule.grants.sign_in import Connection, IDTokenRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
+from vestibule.net.single_flight import SingleFlight
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.upstream.client import UpstreamClient
@@ -28,7 +29,8 @@ __all__ = ["OIDCProxy"]
 
 _log = logging.getLogger("vestibule.upstream")
 
-_RETRY_SECONDS = (1, 2, 5, 10, 30)
+_PAUSE_SECONDS = 2
+"""Between two attempts to read the document of a provider that does not answer."""
 
 
 class OIDCProxy(OAuthProxy):
@@ -82,7 +84,8 @@ class OIDCProxy(OAuthProxy):
         self._own_verifier, self._verify_id_token = token_verifier, verify_id_token
         self._http = TrustedClient(chosen.http_client, clock=chosen.clock)
         self._connection, self.oidc_config = None, None
-        self._discovering: asyncio.Task[None] | None = None
+        self._discovering: SingleFlight[str, None] = SingleFlight()
+        self._next_attempt = 0.0
         scopes = list(required_scopes or ["openid"]) if token_verifier is None else token_verifier.required_scopes
         self._required = scopes
         self._discover_now()
@@ -139,26 +142,21 @@ class OIDCProxy(OAuthProxy):
 
     async def _connect(self) -> Connection:
         if self._connection is None:
-            await self._discover()
+            await self._discovering.share(self._config_url, self._discover)
         if self._connection is None:
-            raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, f"{self._config_url} was not read yet", retry_after=5)
+            raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "discovery was not successful", retry_after=_PAUSE_SECONDS)
         return self._connection
 
     async def _discover(self) -> None:
-        """One attempt for all who wait; it goes on in the background when it fails."""
-        if self._discovering is None or self._discovering.done():
-            self._discovering = asyncio.create_task(self._try_until_there())
-        await asyncio.wait([self._discovering], timeout=self._timeout)
-
-    async def _try_until_there(self) -> None:
-        for pause in (*_RETRY_SECONDS, *[_RETRY_SECONDS[-1]] * 1000):
-            try:
-                self._use(await asyncio.to_thread(self.get_oidc_configuration, self._config_url, self._strict, self._timeout))
-            except VestibuleError as error:
-                _log.warning("%s cannot be used: %s", self._config_url, error)
-                await asyncio.sleep(pause)
-            else:
-                return
+        """One attempt for all who wait. Nobody waits while the provider rests: they are answered 503 at once."""
+        clock = self._options.clock
+        if clock.now() < self._next_attempt:
+            return
+        try:
+            self._use(await asyncio.to_thread(self.get_oidc_configuration, self._config_url, self._strict, self._timeout))
+        except VestibuleError as error:
+            _log.warning("%s cannot be used: %s", self._config_url, error)
+            self._next_attempt = clock.now() + _PAUSE_SECONDS
 
     def _use(self, config: OIDCConfiguration) -> None:
         if not config.authorization_endpoint or not config.token_endpoint:
