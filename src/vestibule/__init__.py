@@ -3,6 +3,7 @@
 Any MCP client signs its users in at any identity provider. Start with :class:`OIDCProxy`.
 """
 
+from vestibule.providers.chosen import auth_from_env
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.remote import RemoteAuthProvider
@@ -20,6 +21,7 @@ __all__ = [
     "OIDCProxy",
     "RemoteAuthProvider",
     "TokenVerifier",
+    "auth_from_env",
     "get_access_token",
     "require_scopes",
 ]

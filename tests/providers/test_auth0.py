@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -57,8 +57,8 @@ def home(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def stage(staged: SetStage) -> AsyncIterator[Stage]:  # noqa: F811
-    yield await staged(bridge=KnownAuth0, audience=AUDIENCE)
+async def stage(staged: SetStage) -> Stage:  # noqa: F811
+    return await staged(bridge=KnownAuth0, audience=AUDIENCE)
 
 
 def provider(**options: Any) -> Auth0Provider:

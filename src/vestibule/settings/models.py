@@ -67,6 +67,17 @@ class ProviderSettings(BaseModel):
         return settings
 
     @classmethod
+    def completed(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments that are not None as they are and, for the others, what is written outside the code.
+
+        Raises:
+            ConfigurationError: as :meth:`filled`.
+        """
+        written = cls.filled()
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return {**{name: written.value(name) for name in written.origins}, **given}
+
+    @classmethod
     def written_fields(cls) -> list[str]:
         """The settings that can be written as text."""
         return [name for name, field in cls.model_fields.items() if "code" not in field.metadata]

@@ -136,11 +136,12 @@ class Sources:
         Raises:
             ConfigurationError: naming the nearest that there is.
         """
-        starts = [*(f"{PREFIX}{name.upper()}_" for name in providers), *(f"{OLDER_PREFIX}{name.upper()}_" for name in older)]
+        names = {PREFIX: [name.upper() for name in providers], OLDER_PREFIX: [name.upper() for name in older]}
+        starts = tuple(f"{prefix}{name}_" for prefix, upper in names.items() for name in upper)
         for layer in self.variables:
             for name in sorted(set(layer.values) - _GENERAL):
-                if not name.startswith(tuple(starts)):
-                    raise ConfigurationError(f"{layer.label}: {name} is not known.{_nearest_start(name, starts)}")
+                if not name.startswith(starts):
+                    raise ConfigurationError(f"{layer.label}: {name} is not known.{_hint(_nearest(name, names))}")
         _check_known(set(self.file) - {"auth"}, set(providers), self.file_label)
 
 
@@ -150,11 +151,18 @@ def _check_known(written: Collection[str], known: Collection[str], where: str, s
         raise ConfigurationError(f"{where}: {start}{name} is not known.{_hint(f'{start}{near[0]}' if near else None)}")
 
 
-def _nearest_start(name: str, starts: Collection[str]) -> str:
-    """A hint for a variable of no provider: a general one, or the prefix that it nearly begins with."""
-    whole = get_close_matches(name, sorted(_GENERAL), n=1, cutoff=0.9)
-    begun = get_close_matches(name, [start + name[len(start) :] for start in starts], n=1, cutoff=0.85)
-    return _hint(next(iter([*whole, *begun]), None))
+def _nearest(name: str, names: Mapping[str, Collection[str]]) -> str | None:
+    """What a variable of no provider was meant to be: a general one, or one of a provider whose name it nearly has."""
+    general = get_close_matches(name, sorted(_GENERAL), n=1, cutoff=0.9)
+    if general:
+        return general[0]
+    prefix = next((each for each in (OLDER_PREFIX, PREFIX) if name.startswith(each)), PREFIX)
+    parts = name.removeprefix(prefix).split("_")
+    for count in (2, 1):
+        near = get_close_matches("_".join(parts[:count]), names[prefix], n=1, cutoff=0.75)
+        if near and parts[count:]:
+            return "_".join([prefix + near[0], *parts[count:]])
+    return None
 
 
 def _hint(near: str | None) -> str:
