@@ -16,7 +16,7 @@ from vestibule.grants.renewal import RenewalUnchecked
 from vestibule.keys.jwt import JWTKeySet, peek_claims, peek_header
 from vestibule.policy import SignInPolicy, check_sign_in
 from vestibule.protocol.pkce import challenge_for
-from vestibule.resource.guard import rejection
+from vestibule.resource.protection import rejection
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient, UpstreamTokens
 from vestibule.upstream.identity import Identity, check_id_token

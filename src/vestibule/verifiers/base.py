@@ -18,7 +18,8 @@ from vestibule.protocol.resource_metadata import well_known_path
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.resource.addresses import AllowedHosts, AllowedOrigins, AnyHost
 from vestibule.resource.application import ProtectedApplication
-from vestibule.resource.guard import Guard, Protection, rejection
+from vestibule.resource.guard import Guard
+from vestibule.resource.protection import Protection, rejection
 from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
