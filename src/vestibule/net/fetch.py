@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -206,6 +207,32 @@ class TrustedClient:
         if auth is not None:
             sent["authorization"] = _basic(*auth)
         return await self._exchange("POST", url, sent, urlencode(data, doseq=True).encode("ascii"), None, timeout)
+
+    async def send_json(
+        self,
+        method: str,
+        url: str,
+        data: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> FetchResult:
+        """Send a JSON object, with the answer whatever its status. For providers whose own API wants it so.
+
+        Args:
+            method: POST or DELETE.
+            url: where to.
+            data: the object.
+            headers: further headers.
+            auth: as in :meth:`post_form`.
+
+        Raises:
+            Unavailable: no answer, or one that is too large or too slow.
+        """
+        sent = {"accept": "application/json", "content-type": "application/json", **(headers or {})}
+        if auth is not None:
+            sent["authorization"] = _basic(*auth)
+        return await self._exchange(method, url, sent, json.dumps(data).encode("ascii"), None, None)
 
     async def _exchange(
         self,

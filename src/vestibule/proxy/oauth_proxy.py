@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from starlette.routing import BaseRoute
 
@@ -48,6 +48,9 @@ class OAuthProxy(AuthProvider):
         ConfigurationError: something is missing or cannot work; the message names the parameter.
     """
 
+    _upstream_client: ClassVar[type[UpstreamClient]] = UpstreamClient
+    """Talks to the provider. A provider class with requests of its own names another."""
+
     def __init__(
         self,
         *,
@@ -61,7 +64,7 @@ class OAuthProxy(AuthProvider):
         **options: Unpack[CommonOptions],
     ) -> None:
         chosen = Options(**options)
-        client = UpstreamClient(
+        client = self._upstream_client(
             authorization_endpoint=upstream_authorization_endpoint,
             token_endpoint=upstream_token_endpoint,
             client_id=upstream_client_id,

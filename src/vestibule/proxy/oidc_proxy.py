@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from vestibule import reasons, unsafe
 from vestibule.errors import ConfigurationError, Unavailable, VestibuleError
-from vestibule.grants.sign_in import Connection, IDTokenRules
+from vestibule.grants.sign_in import Connection, IDTokenRules, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
 from vestibule.net.single_flight import SingleFlight
@@ -162,7 +162,7 @@ class OIDCProxy(OAuthProxy):
         if not config.authorization_endpoint or not config.token_endpoint:
             raise ConfigurationError(f"{self._config_url} names no authorization_endpoint or no token_endpoint.")
         self.oidc_config = config
-        self._connection = Connection(
+        connection = Connection(
             client=self._client(config),
             verifier=self._own_verifier or self._default_verifier(config),
             id_tokens=self._id_token_rules(config),
@@ -173,6 +173,18 @@ class OIDCProxy(OAuthProxy):
             always_sends_issuer=config.authorization_response_iss_parameter_supported is True,
             added_scopes=("openid", *_offline(config)),
         )
+        self._connection = self._connected(connection, self._options)
+
+    def _provider_rules(self, options: Options) -> ProviderRules:
+        return ProviderRules(to_upstream=self._known_scopes)
+
+    def _known_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """Without ``offline_access`` where the provider lists its scopes and that is none of them: clients ask for it wherever they are,
+        and some providers refuse the whole request for it."""
+        listed = self.oidc_config.scopes_supported if self.oidc_config else None
+        if not listed or "offline_access" in listed:
+            return scopes
+        return tuple(scope for scope in scopes if scope != "offline_access")
 
     def _userinfo(self, config: OIDCConfiguration) -> TokenVerifier | None:
         """Any audience: which application the token belongs to is certain, it came from the exchange."""

@@ -95,7 +95,12 @@ class OIDCConfiguration(BaseModel):
 
     @classmethod
     def get_oidc_configuration(
-        cls, config_url: str, *, strict: bool | None = None, timeout_seconds: float | None = None
+        cls,
+        config_url: str,
+        *,
+        strict: bool | None = None,
+        timeout_seconds: float | None = None,
+        issuer: str | None = None,
     ) -> Self:
         """Read a provider's discovery document with one GET. Blocks: for start-up; elsewhere use :meth:`fetch`.
 
@@ -103,6 +108,7 @@ class OIDCConfiguration(BaseModel):
             config_url: the document's URL, usually ``{issuer}/.well-known/openid-configuration``.
             strict: see the class; None means strict.
             timeout_seconds: for the whole request, 10 by default.
+            issuer: what the document must name, for a provider whose issuer is not where its document is.
 
         Raises:
             Unavailable: the provider does not answer for the moment.
@@ -117,7 +123,7 @@ class OIDCConfiguration(BaseModel):
             raise ConfigurationError(f"{config_url!r} is not a URL of a provider's configuration.") from error
         except httpx2.HTTPError as error:
             raise _unavailable(config_url, type(error).__name__) from error
-        return cls._from_answer(str(config_url), status, body, strict)
+        return cls._from_answer(str(config_url), status, body, strict, issuer)
 
     @classmethod
     async def fetch(cls, config_url: str, *, http: TrustedClient, strict: bool | None = None) -> Self:
@@ -126,14 +132,15 @@ class OIDCConfiguration(BaseModel):
         return cls._from_answer(str(config_url), answer.status, answer.body, strict)
 
     @classmethod
-    def _from_answer(cls, config_url: str, status: int, body: bytes, strict: bool | None) -> Self:
+    def _from_answer(cls, config_url: str, status: int, body: bytes, strict: bool | None, issuer: str | None = None) -> Self:
         _check_status(config_url, status)
         members = {**_read_document(config_url, body), "strict": strict is not False}
         try:
             configuration = cls.model_validate(members)
         except ValidationError as error:
             raise ConfigurationError(f"{config_url}: {_messages(error)}") from error
-        _check_issuer(config_url, configuration.issuer, exactly=configuration.strict)
+        if issuer is None or configuration.issuer != issuer:
+            _check_issuer(config_url, configuration.issuer, exactly=configuration.strict)
         return configuration
 
 

@@ -6,7 +6,7 @@ So the application has to be checked, too, in the way that the provider offers.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from vestibule import reasons
@@ -40,6 +40,7 @@ class UserinfoTokenVerifier(TokenVerifier):
         check_application: checks which application the token was issued to, or :data:`vestibule.unsafe.any_audience` where that is
             certain without asking.
         subject_claim: the member that names the user; it becomes ``sub``.
+        renamed: further members by the name that OpenID Connect has for them, e.g. ``{"picture": "avatar_url"}``.
         scopes: of every accepted token, if the provider tells none.
         required_scopes: scopes that every token needs; one that lacks some is answered 403.
         base_url: public URL of this server.
@@ -60,6 +61,7 @@ class UserinfoTokenVerifier(TokenVerifier):
         userinfo_url: str,
         check_application: CheckApplication | Unchecked,
         subject_claim: str = "sub",
+        renamed: Mapping[str, str] | None = None,
         scopes: Sequence[str] = (),
         required_scopes: Sequence[str] | None = None,
         base_url: object | None = None,
@@ -75,7 +77,9 @@ class UserinfoTokenVerifier(TokenVerifier):
             raise ConfigurationError("check_application is a function, or any_audience from vestibule.unsafe.")
         self._url = str(userinfo_url)
         self._check_application = None if isinstance(check_application, Unchecked) else check_application
+        self.knows_application = self._check_application is not None
         self._subject_claim = subject_claim
+        self._renamed = dict(renamed or {})
         self._scopes = list(scopes)
         self._headers = dict(headers or {})
         self._clock = clock or SystemClock()
@@ -96,7 +100,8 @@ class UserinfoTokenVerifier(TokenVerifier):
         """What is known of the token, the application first: nothing is asked with a token that is not ours to use."""
         application = {} if self._check_application is None else dict(await self._check_application(self._http, token))
         userinfo = await bearer_answer(self._http, self._url, token, self._headers)
-        claims = {"scope": " ".join(self._scopes)} | userinfo | application | {"sub": self._subject(userinfo)}
+        standard = {name: userinfo[given] for name, given in self._renamed.items() if given in userinfo}
+        claims = {"scope": " ".join(self._scopes)} | userinfo | standard | application | {"sub": self._subject(userinfo)}
         check_times(claims, self._clock.now(), _LEEWAY, require_exp=False)
         return claims
 
@@ -108,20 +113,29 @@ class UserinfoTokenVerifier(TokenVerifier):
         return str(subject)
 
 
-async def bearer_answer(http: TrustedClient, url: str, token: str, headers: Mapping[str, str]) -> dict[str, Any]:
+async def bearer_answer(
+    http: TrustedClient, url: str, token: str, headers: Mapping[str, str] | None = None, *, refusals: Collection[int] = (401,)
+) -> dict[str, Any]:
     """The JSON object that the provider answers to a bearer of `token`.
+
+    Args:
+        http: asks.
+        url: the provider's endpoint.
+        token: the bearer token.
+        headers: further headers.
+        refusals: the statuses by which this provider says that the token is over or unknown.
 
     Raises:
         TokenRejected: the provider does not accept the token.
         Unavailable: the provider says nothing that can be used.
     """
-    result = await http.get(url, headers={**headers, "authorization": f"Bearer {token}"})
-    _check_accepted(result)
+    result = await http.get(url, headers={**(headers or {}), "authorization": f"Bearer {token}"})
+    _check_accepted(result, refusals)
     return read_answer(result)
 
 
-def _check_accepted(result: FetchResult) -> None:
-    if result.status == 401:
+def _check_accepted(result: FetchResult, refusals: Collection[int]) -> None:
+    if result.status in refusals:
         raise TokenRejected(reasons.TOKEN_INACTIVE)
     if result.status == 403:
         # RFC 6750 §3.1: a challenge means the token. Without one it may be a limit on how often we may ask.
