@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -14,16 +13,14 @@ import httpx2
 
 from vestibule import OIDCConfiguration, OIDCProxy, get_access_token
 from vestibule.storage.memory import MemoryStore
-from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
+from vestibule.testing import DevelopmentProvider, FakeClock, ProviderClient, ScriptedClient, ScriptedUser
 
 KEY = "a signing key of this test house, forty bytes"
-REDIRECT_URI = "http://127.0.0.1:33418/callback"
+UPSTREAM_SECRET = "what the provider gave this test house"
 
 
 class NearProxy(OIDCProxy):
     """An OIDCProxy that is told its provider's document instead of fetching it."""
-
-    provider: DevelopmentProvider
 
     def get_oidc_configuration(self, config_url: Any, strict: bool | None, timeout_seconds: int | None) -> OIDCConfiguration:
         issuer = str(config_url).partition("/.well-known/")[0]
@@ -137,7 +134,10 @@ class House:
 
     def __post_init__(self) -> None:
         self.idp = self.provider or DevelopmentProvider(
-            clock=self.clock, access_token_seconds=self.access_token_seconds, auto_approve_as="alice"
+            clock=self.clock,
+            clients=[ProviderClient("vestibule", UPSTREAM_SECRET, redirect_uris=(f"{self.base_url}/auth/callback",))],
+            access_token_seconds=self.access_token_seconds,
+            auto_approve_as="alice",
         )
         self.store = self.store or MemoryStore(self.clock)
         self.open()
@@ -229,11 +229,6 @@ class House:
         return len([key async for key, _ in self.store.scan("grant/")])
 
 
-async def visit_until(user: ScriptedUser, url: str, stop_at: str) -> str:
-    """Let the user walk until the browser is sent to `stop_at`, which is not opened: its whole URL."""
-    return await user.visit(url, stop_at)
-
-
 async def at_once(*requests: Any) -> list[Any]:
     """All of them at the same time."""
     return list(await asyncio.gather(*requests))
@@ -241,13 +236,3 @@ async def at_once(*requests: Any) -> list[Any]:
 
 def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
-
-
-@asynccontextmanager
-async def opened(house: House, **settings: Any) -> Any:
-    """A signed-in client that is closed at the end."""
-    client = await house.signed_in(**settings)
-    try:
-        yield client
-    finally:
-        await client.aclose()
