@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
 
 from fastmcp.server.auth import AccessToken as FastMCPAccessToken
 from starlette.routing import Match, Mount
 
 from vestibule.hosts import mcp_sdk
+from vestibule.hosts.asgi import Bound
 from vestibule.resource.component_scopes import noted_scopes
 from vestibule.resource.step_up import Operation
 from vestibule.tokens import AccessToken
@@ -24,11 +24,9 @@ def _convert(token: AccessToken) -> FastMCPAccessToken:
     return mcp_sdk.to_sdk_token(token, FastMCPAccessToken)  # type: ignore[return-value]
 
 
-@contextmanager
-def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Iterator[None]:
+def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Bound:
     """Make the caller known for the length of a request."""
-    with mcp_sdk.bind_as(_convert, scope, token, scopes):
-        yield
+    return mcp_sdk.bind_as(_convert, scope, token, scopes)
 
 
 async def component_scopes(app: object, scope: MutableMapping[str, Any], operations: Collection[Operation]) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, MutableMapping
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
@@ -14,7 +13,7 @@ from mcp.server.auth.provider import AccessToken as SDKAccessToken
 from starlette.authentication import AuthCredentials
 
 from vestibule.hosts import asgi
-from vestibule.hosts.asgi import component_scopes
+from vestibule.hosts.asgi import Bound, component_scopes
 from vestibule.resource.identity import Caller
 from vestibule.tokens import AccessToken
 
@@ -62,27 +61,19 @@ def to_sdk_token(token: AccessToken, model: type[SDKAccessToken] = SDKAccessToke
     return model.model_construct(None, **known)
 
 
-@contextmanager
 def bind_as(
     convert: Callable[[AccessToken], SDKAccessToken],
     scope: MutableMapping[str, Any],
     token: AccessToken,
     scopes: Collection[str],
-) -> Iterator[None]:
+) -> Bound:
     """Make the caller known to the SDK, with `convert` giving its token class."""
     user = _User(convert(token), Caller(token, scopes))
     scope["user"] = user
     scope["auth"] = AuthCredentials(list(scopes))
-    mark = auth_context_var.set(user)
-    try:
-        with asgi.bind_found_by(lambda: user.now().caller, scope):
-            yield
-    finally:
-        auth_context_var.reset(mark)
+    return asgi.bind_found_by(lambda: user.now().caller, scope, (auth_context_var, user))
 
 
-@contextmanager
-def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Iterator[None]:
+def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Bound:
     """Make the caller known for the length of a request."""
-    with bind_as(to_sdk_token, scope, token, scopes):
-        yield
+    return bind_as(to_sdk_token, scope, token, scopes)
