@@ -27,6 +27,7 @@ PAUSE_SECONDS = 5
 """How long a provider that did not answer is not asked again for the same grant, so that not every request waits for a time-out."""
 
 _POLL_SECONDS = 0.05
+_STORE_RETRY_SECONDS = 0.5
 
 AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
@@ -140,9 +141,24 @@ class Renewal:
         except BaseException:
             await self._release(grant.id, holder)
             raise
-        renewed = await self._grants.change(grant.id, lambda current: _merge(current, answer, holder))
+        renewed = await self._write_down(answer, holder)
         emit(Event(name="upstream_refreshed", client_id=grant.client_id[:24], subject=grant.subject, grant_id=grant.id))
         return renewed or answer
+
+    async def _write_down(self, answer: Grant, holder: str) -> Grant | None:
+        """Keep what the provider answered; None if the grant is gone.
+
+        The provider may have spent the refresh token that we hold (RFC 9700 §4.14.2), so this answer is all there is: trouble of the
+        store that passes while the lease lasts must not lose it.
+        """
+        until = self._clock.now() + LEASE_SECONDS
+        while True:
+            try:
+                return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder))
+            except Unavailable:
+                if self._clock.now() >= until:
+                    raise
+            await self._clock.sleep(_STORE_RETRY_SECONDS)
 
     async def _release(self, grant_id: str, holder: str) -> None:
         await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)
