@@ -259,6 +259,15 @@ async def test_a_code_ends_within_ten_minutes(stage: Stage, client: ScriptedClie
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
+@pytest.mark.spec("TK-15")
+async def test_a_client_that_may_not_have_codes(staged: SetStage):
+    stage = await staged(
+        clients=[ConfiguredClient(client_id="old", redirect_uris=[LOOPBACK_URI], grant_types=["refresh_token"])]
+    )
+    client = await stage.registered()
+    assert error_of(await ask(client, client_id="old"))["error"] == "unauthorized_client"
+
+
 async def test_what_a_client_may_say_to_the_provider_reaches_it(staged: SetStage):
     stage = await staged(require_authorization_consent=False)
     client = await stage.registered()
