@@ -1,0 +1,109 @@
+"""Two processes renew one session at the provider: a lease that was lost counts for nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from tests.flows.stage import KEY
+
+from vestibule import reasons
+from vestibule.errors import Unavailable
+from vestibule.grants.model import Code, Grant, UpstreamSession
+from vestibule.grants.renewal import LEASE_SECONDS, Renewal, RenewalUnchecked
+from vestibule.grants.store import Grants
+from vestibule.keys.keyring import KeyRing
+from vestibule.keys.sealing import Sealer
+from vestibule.storage.memory import MemoryStore
+from vestibule.storage.sealed import SealedRecords
+from vestibule.testing import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+Ask = Callable[[Grant], Awaitable[Grant]]
+
+
+@pytest.fixture
+def grants(clock: FakeClock) -> Grants:
+    return Grants(SealedRecords(MemoryStore(clock), Sealer(KeyRing.from_secrets(KEY))), clock)
+
+
+@pytest.fixture
+async def due(grants: Grants, clock: FakeClock) -> Grant:
+    """A session whose upstream token has just ended."""
+    now = clock.now()
+    grant = Grant(
+        id="a-grant",
+        client_id="a-client",
+        redirect_uri="http://127.0.0.1/",
+        scopes=(),
+        resource="http://127.0.0.1/mcp",
+        subject="alice",
+        created_at=now,
+        expires_at=now + 86_400,
+        code=Code(digest="", expires_at=now, challenge="", redirect_uri="", spent_at=now),
+        upstream=UpstreamSession(access_token="first", refresh_token="one", expires_at=now),
+    )
+    await grants.create(grant)
+    return grant
+
+
+def answer(clock: FakeClock, access_token: str, refresh_token: str, life: float = 3600) -> Ask:
+    """A provider that answers at once."""
+
+    async def ask(grant: Grant) -> Grant:
+        session = UpstreamSession(access_token=access_token, refresh_token=refresh_token, expires_at=clock.now() + life)
+        return replace(grant, upstream=session)
+
+    return ask
+
+
+@pytest.mark.spec("PX-13")
+async def test_an_answer_after_the_lease_was_lost_is_not_written(grants: Grants, due: Grant, clock: FakeClock):
+    other = Renewal(grants, answer(clock, "of the other", "two"), clock)
+
+    async def stalled(grant: Grant) -> Grant:
+        late = await answer(clock, "too late", "two'")(grant)
+        clock.advance(LEASE_SECONDS + 1)
+        await other.renewed(grant)
+        return late
+
+    await Renewal(grants, stalled, clock).renewed(due)
+    kept = await grants.load(due.id)
+    assert kept is not None
+    assert kept.upstream is not None
+    assert (kept.upstream.access_token, kept.upstream.refresh_token) == ("of the other", "two")
+
+
+@pytest.mark.spec("PX-13")
+async def test_a_session_that_ended_meanwhile_stays_ended(grants: Grants, due: Grant, clock: FakeClock):
+    async def revoked_meanwhile(grant: Grant) -> Grant:
+        await grants.end(grant.id, reasons.GRANT_ENDED)
+        return await answer(clock, "new", "two")(grant)
+
+    renewed = await Renewal(grants, revoked_meanwhile, clock).renewed(due)
+    kept = await grants.load(due.id)
+    assert renewed.ended
+    assert kept is not None
+    assert kept.ended
+    assert kept.upstream is None
+
+
+async def test_what_could_not_be_checked_is_kept_and_not_used(grants: Grants, due: Grant, clock: FakeClock):
+    asked: list[str | None] = []
+
+    async def unchecked_first(grant: Grant) -> Grant:
+        assert grant.upstream is not None
+        asked.append(grant.upstream.refresh_token)
+        if len(asked) == 1:
+            given = await answer(clock, "unchecked", "two", life=0)(grant)
+            raise RenewalUnchecked(given, Unavailable(reasons.UPSTREAM_UNAVAILABLE, retry_after=9))
+        return await answer(clock, "checked", "three")(grant)
+
+    renewal = Renewal(grants, unchecked_first, clock)
+    with pytest.raises(Unavailable):
+        await renewal.renewed(due)
+    clock.advance(10)
+    renewed = await renewal.renewed(due)
+    assert asked == ["one", "two"]
+    assert renewed.upstream is not None
+    assert renewed.upstream.access_token == "checked"
