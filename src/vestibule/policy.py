@@ -31,6 +31,7 @@ __all__ = [
     "email_domain",
     "group",
     "not_",
+    "not_admitted",
     "organisation",
     "policy_from",
     "role",
@@ -55,9 +56,9 @@ def check_sign_in(policy: SignInPolicy | None, claims: Mapping[str, Any]) -> Non
     try:
         allowed = policy(claims) is True
     except Exception as error:
-        raise _refused(claims, f"the policy failed: {type(error).__name__}") from error
+        raise not_admitted(claims, f"the policy failed: {type(error).__name__}") from error
     if not allowed:
-        raise _refused(claims)
+        raise not_admitted(claims)
 
 
 def claim(name: str | Sequence[str], *values: object) -> SignInPolicy:
@@ -277,7 +278,8 @@ def _given(name: str, values: tuple[_Value, ...]) -> tuple[_Value, ...]:
     return values
 
 
-def _refused(claims: Mapping[str, Any], detail: str = "") -> SignInRefused:
+def not_admitted(claims: Mapping[str, Any], detail: str = "") -> SignInRefused:
+    """The refusal of the account that these claims are about."""
     names = (claims.get(name) for name in ("email", "preferred_username", "login", "name", "sub"))
     account = next((name for name in names if isinstance(name, str) and name), "")
     return SignInRefused(account, detail, subject=str(claims.get("sub") or ""))

@@ -14,7 +14,7 @@ from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, 
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.renewal import RenewalUnchecked
 from vestibule.keys.jwt import JWTKeySet, peek_claims, peek_header
-from vestibule.policy import SignInPolicy, check_sign_in
+from vestibule.policy import SignInPolicy, check_sign_in, not_admitted
 from vestibule.protocol.pkce import challenge_for
 from vestibule.resource.protection import rejection
 from vestibule.tokens import AccessToken
@@ -335,7 +335,7 @@ class IdentityProvider:
         if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
             return await _asked(connection.userinfo, tokens.access_token, subject)
         if reason is reasons.SIGN_IN_REFUSED:
-            raise UpstreamRefused(reason, "the token verifier does not admit the account")
+            raise not_admitted(peek_claims(text) or {}, "the token verifier does not admit the account")
         if reason is reasons.SCOPE_MISSING:
             raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
         code = reason.code if reason else "the token verifier said no"
@@ -378,8 +378,9 @@ async def _expected_issuer(rules: IDTokenRules, claims: Mapping[str, Any]) -> st
     try:
         return await rules.issuer(claims)
     except TokenRejected as error:
-        reason = error.reason if error.reason is reasons.SIGN_IN_REFUSED else reasons.UPSTREAM_ID_TOKEN
-        raise UpstreamRefused(reason, error.detail) from error
+        if error.reason is reasons.SIGN_IN_REFUSED:
+            raise not_admitted(claims, error.detail) from error
+        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, error.detail) from error
 
 
 def _issuer_is_the_same(connection: Connection, issuer: str | None) -> None:
