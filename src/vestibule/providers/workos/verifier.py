@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import httpx2
 
-from vestibule import reasons
 from vestibule.clock import Clock
-from vestibule.errors import ConfigurationError, TokenRejected
-from vestibule.net.fetch import TrustedClient
+from vestibule.errors import ConfigurationError
 from vestibule.proxy.build import public_url
 from vestibule.unsafe import any_audience
-from vestibule.verifiers.answers import credentials_refused, read_answer
-from vestibule.verifiers.userinfo import CheckApplication, UserinfoTokenVerifier
+from vestibule.verifiers.application import by_introspection
+from vestibule.verifiers.userinfo import UserinfoTokenVerifier
 
 __all__ = ["WorkOSTokenVerifier", "authkit_url"]
 
@@ -68,7 +65,9 @@ class WorkOSTokenVerifier(UserinfoTokenVerifier):
         self.knows_application = bool(client_id)
         super().__init__(
             userinfo_url=f"{self.authkit_url}/oauth2/userinfo",
-            check_application=_application(self.authkit_url, client_id, client_secret) if client_id else any_audience,
+            check_application=any_audience
+            if client_id is None
+            else by_introspection(f"{self.authkit_url}/oauth2/introspection", client_id, client_secret),
             required_scopes=required_scopes,
             base_url=base_url,
             timeout_seconds=timeout_seconds,
@@ -76,21 +75,3 @@ class WorkOSTokenVerifier(UserinfoTokenVerifier):
             http_client=http_client,
             clock=clock,
         )
-
-
-def _application(url: str, client_id: str, client_secret: str | None) -> CheckApplication:
-    """Asks WorkOS which application a token was issued to (RFC 7662)."""
-
-    async def check(http: TrustedClient, token: str) -> Mapping[str, Any]:
-        form = {"token": token, "client_id": client_id, "client_secret": client_secret or ""}
-        answer = await http.post_form(f"{url}/oauth2/introspection", form)
-        if answer.status in (401, 403):
-            raise credentials_refused(f"WorkOS introspection: status {answer.status}")
-        claims = read_answer(answer)
-        if claims.get("active") is not True:
-            raise TokenRejected(reasons.TOKEN_INACTIVE)
-        if claims.get("client_id") != client_id:
-            raise TokenRejected(reasons.TOKEN_AUDIENCE, "the token was issued to another application")
-        return claims
-
-    return check
