@@ -63,6 +63,7 @@ class Street:
             "do": "serve",
             "port": port,
             "die_at": die_at,
+            "dawdles": len(self.ports) > 1,
             "clock": str(self.clock),
             "database": str(self.folder / "state" / "state.sqlite3"),
             "config_url": self.idp.config_url,
@@ -145,8 +146,8 @@ def street(folder: Path, *, servers: int, access_token_seconds: int = 3600) -> I
     with provider:
         made = Street(provider, folder, program)
         try:
-            for _ in range(servers):
-                made.start(made.listen())
+            for port in [made.listen() for _ in range(servers)]:
+                made.start(port)
             yield made
         finally:
             for port in made.ports:

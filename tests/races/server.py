@@ -5,8 +5,8 @@ Each line on standard input is an order, answered by a line on standard output:
 ``{"do": "listen"}``
     open a port; answers its number. The port stays open whatever becomes of the servers behind it.
 ``{"do": "serve", "port": …, …}``
-    fork a server on that port; answers its process id. With ``die_at`` it ends itself by SIGKILL at that step: a step is the moment
-    before or after a verb of the store or a request to the provider.
+    fork a server on that port; answers its process id. With ``dawdles`` its store takes its time; with ``die_at`` it ends itself by
+    SIGKILL at that step: a step is the moment before or after a verb of the store or a request to the provider.
 
 Time is the machine's plus what the file ``clock`` says.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -60,17 +61,20 @@ class Steps:
 
 
 class MortalStore(WrappedStore):
-    """A store in a process that may end around any verb."""
+    """A store in a process that may end around any verb; with `dawdles` there is time for others between a read and its write."""
 
-    def __init__(self, store: SQLiteStore, steps: Steps) -> None:
+    def __init__(self, store: SQLiteStore, steps: Steps, dawdles: bool) -> None:
         super().__init__(store)
         self._steps = steps
+        self._dawdles = dawdles
 
     async def before(self, verb: str, key: str) -> None:
         self._steps.step()
 
     async def after(self, verb: str, key: str) -> None:
         self._steps.step()
+        if self._dawdles:
+            await asyncio.sleep(random.uniform(0, 0.02))
 
 
 class MortalTransport(httpx2.AsyncHTTPTransport):
@@ -96,7 +100,7 @@ def serve(listener: socket.socket, order: dict[str, Any]) -> None:
         client_id=order["client_id"],
         client_secret=order["client_secret"],
         base_url=order["base_url"],
-        client_storage=MortalStore(SQLiteStore(Path(order["database"]), clock), steps),
+        client_storage=MortalStore(SQLiteStore(Path(order["database"]), clock), steps, order["dawdles"]),
         jwt_signing_key=KEY,
         clock=clock,
         http_client=httpx2.AsyncClient(transport=MortalTransport(steps), timeout=10),

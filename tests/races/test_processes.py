@@ -54,6 +54,7 @@ async def test_forty_refreshes_at_four_processes_are_one_rotation_and_one_upstre
     async with await four.client() as client:
         await client.login()
         four.advance(SOON + 1)
+        four.idp.faults.slow(2, "token")  # so that all of them come while one of them asks
         sent = {
             "grant_type": "refresh_token",
             "refresh_token": client.tokens["refresh_token"],
@@ -73,6 +74,7 @@ async def test_twenty_calls_at_expiry_at_four_processes_are_one_upstream_call(fo
     async with await four.client() as client:
         await client.login()
         four.advance(SOON + 1)
+        four.idp.faults.slow(2, "token")  # so that all of them come while one of them asks
         calls = await at_once(*(four.call(port, client.tokens["access_token"]) for port in turns(four, 20)))
         assert [call.status_code for call in calls] == [200] * 20
         assert four.upstream_refreshes == 1
