@@ -26,6 +26,7 @@ _CLASSES: Final[Mapping[str, str]] = {
     "introspection": "introspection:IntrospectionTokenVerifier",
     "jwt": "jwt:JWTVerifier",
     "keycloak": "keycloak:KeycloakProvider",
+    "keycloak_remote": "keycloak:KeycloakAuthProvider",
     "oci": "oci:OCIProvider",
     "oidc": "oidc:OIDCProvider",
     "okta": "okta:OktaProvider",

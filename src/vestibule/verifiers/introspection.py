@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from vestibule import reasons
@@ -95,7 +95,11 @@ class IntrospectionTokenVerifier(TokenVerifier):
             Unavailable: the issuer says nothing that can be used.
         """
         claims = await self._answers.about(token, lambda: self._introspect(token))
-        return self.check_scopes(access_token(token, claims, self._audiences))
+        return self.check_scopes(access_token(token, claims, self.accepted_audiences()))
+
+    def accepted_audiences(self) -> Collection[str]:
+        """Whom tokens may be for; nobody named: whomever the issuer answers us about. Overridden where that is known only later."""
+        return self._audiences
 
     async def _introspect(self, token: str) -> dict[str, Any]:
         claims = await self._ask(token)
@@ -104,8 +108,9 @@ class IntrospectionTokenVerifier(TokenVerifier):
         if claims.get("active") is not True:  # required, and a boolean (RFC 7662 §2.2)
             raise Unavailable(reasons.UPSTREAM_ANSWER, "introspection: active is neither true nor false")
         check_times(claims, self._clock.now(), _LEEWAY, require_exp=False)
-        if self._audiences:
-            check_audience(claims, self._audiences)
+        audiences = self.accepted_audiences()
+        if audiences:
+            check_audience(claims, audiences)
         return claims
 
     async def _ask(self, token: str) -> dict[str, Any]:
