@@ -138,9 +138,10 @@ async def test_an_answer_to_nothing_gets_a_page(stage: Stage, client: ScriptedCl
     assert_page(await follow(client, f"{stage.callback}?state=%FF"), 400, "request_malformed")
 
 
-async def test_an_answer_with_two_codes_is_refused(stage: Stage, client: ScriptedClient):
+@pytest.mark.parametrize("repeated", ["code=another", "iss=another", "x=1&x=2"])
+async def test_an_answer_that_says_something_twice_is_refused(stage: Stage, client: ScriptedClient, repeated: str):
     _, url = await back_from_provider(stage, client)
-    answer = returned(await follow(client, f"{url}&code=another"))
+    answer = returned(await follow(client, f"{url}&{repeated}"))
     assert answer["error"] == "invalid_request"
     assert stage.provider.requests_to("token") == []
 
