@@ -70,7 +70,7 @@ async def test_every_place_in_which_clients_look_answers_or_is_cleanly_absent(st
     assert set(statuses.values()) == {200}
 
 
-@pytest.mark.spec("ASM-03", "ASM-04", "ASM-06", "ASM-07", "ASM-09", "ASM-10", "ASM-11")
+@pytest.mark.spec("ASM-03", "ASM-04", "ASM-06", "ASM-07", "ASM-09", "ASM-10", "ASM-11", "PRM-09")
 async def test_the_server_says_what_it_can(stage: Stage):
     document = (await stage.http.get(BASE + SERVER)).json()
     assert document["authorization_endpoint"] == f"{BASE}/authorize"
