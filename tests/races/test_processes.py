@@ -104,7 +104,7 @@ async def test_one_callback_at_four_processes_makes_one_grant(four):
         answers = await at_once(*(client.user.browser.get(other) for other in others))
         codes = [found for a in answers if (found := query_of(a.headers.get("location", "")).get("code"))]
         assert all(answer.status_code < 500 for answer in answers)
-        assert len(codes) == 1
+        assert len(set(codes)) == 1
 
 
 @pytest.mark.spec("RS-30", "RV-05")

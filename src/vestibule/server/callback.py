@@ -6,6 +6,7 @@ Nothing is stored before the provider has confirmed the code, so that nobody can
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from vestibule.events import Event, emit
 from vestibule.grants.model import Code, Grant
 from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
+from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
@@ -33,13 +35,17 @@ _RELAYED = frozenset(
 
 def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
     """The redirect URI that is registered with the provider."""
+    finishing: SingleFlight[bytes, str] = SingleFlight()
 
     async def callback(request: Request) -> Response:
         parameters = read_query(request)
         login = _login(hall, cookies, request, parameters)
         back = ReturnAddress(login.redirect_uri, login.client_state, hall.issuer)
         try:
-            response = await _finish(hall, login, back, parameters)
+            # Browsers ask twice (a reload, a preview). A provider that sees its code a second time ends the session (RFC 6749 §4.1.2),
+            # so the same request at the same time is one exchange, with one code for whoever asks.
+            code = await finishing.share(request.scope["query_string"], partial(_finish, hall, login, parameters))
+            response = back.send(hall, back.url(code=code))
         except UpstreamMisconfigured as error:
             response = error_page(hall, request, as_oauth_error(error), back=back)
         except Unavailable as error:
@@ -78,7 +84,8 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
     return login
 
 
-async def _finish(hall: Hall, login: Login, back: ReturnAddress, parameters: Parameters) -> Response:
+async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
+    """Complete the login; gives the code for the client."""
     parameters.check_no_repeats()
     _provider_did_not_refuse(hall, parameters)
     signed_in = await hall.upstream.complete(
@@ -102,7 +109,7 @@ async def _finish(hall: Hall, login: Login, back: ReturnAddress, parameters: Par
             grant_id=grant.id,
         )
     )
-    return back.send(hall, back.url(code=code.text))
+    return code.text
 
 
 def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
