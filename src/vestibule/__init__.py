@@ -12,14 +12,22 @@ from vestibule.resource.identity import get_access_token
 from vestibule.tokens import AccessToken
 from vestibule.upstream.discovery import OIDCConfiguration
 from vestibule.verifiers.base import AuthProvider, TokenVerifier
+from vestibule.verifiers.debug import DebugTokenVerifier
+from vestibule.verifiers.introspection import IntrospectionTokenVerifier
+from vestibule.verifiers.jwt import JWTVerifier
+from vestibule.verifiers.static import StaticTokenVerifier
 
 __all__ = [
     "AccessToken",
     "AuthProvider",
+    "DebugTokenVerifier",
+    "IntrospectionTokenVerifier",
+    "JWTVerifier",
     "OAuthProxy",
     "OIDCConfiguration",
     "OIDCProxy",
     "RemoteAuthProvider",
+    "StaticTokenVerifier",
     "TokenVerifier",
     "auth_from_env",
     "get_access_token",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -25,12 +27,59 @@ def demo(serve: bool, port: int) -> None:
 
     Exits with 0 only if all of it held.
     """
-    try:
+    with _explained():
         from vestibule.cli.demo import run_demo, serve_demo
 
         if serve:
             serve_demo(port)
         else:
             sys.exit(run_demo(port))
+
+
+@main.command()
+@click.argument("target", metavar="SERVER.py[:object]")
+@click.option("--transport", type=click.Choice(["http", "streamable-http"]), default="http", help="Both mean Streamable HTTP.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--path", default="/mcp", show_default=True, help="Path of the MCP endpoint.")
+def run(target: str, transport: str, host: str, port: int, path: str) -> None:
+    """Serve the FastMCP server, SDK server or ASGI application in a file, behind its own provider or the configured one.
+
+    Without an object: mcp, server or app, or the only server that there is.
+    """
+    with _explained():
+        from vestibule.cli.run import load_application, serve
+
+        serve(load_application(target, path), host=host, port=port, path=path)
+
+
+@main.group()
+def config() -> None:
+    """What is configured, and whether it can work."""
+
+
+@config.command("show")
+def config_show() -> None:
+    """Print what is in force and where each value comes from. Secrets are masked."""
+    with _explained():
+        from vestibule.cli.config_show import show_config
+
+        show_config()
+
+
+@config.command("check")
+def config_check() -> None:
+    """Look for what cannot work, before anyone signs in. Exits with 1 if something cannot."""
+    with _explained():
+        from vestibule.cli.config_check import check_config
+
+        sys.exit(check_config())
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the operator must change is a line, not a traceback."""
+    try:
+        yield
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error

@@ -1,0 +1,65 @@
+"""``vestibule run``: a server from a file, protected, on a port."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from vestibule.cli.applications import protected_application
+from vestibule.cli.server_file import find_server
+from vestibule.errors import ConfigurationError
+from vestibule.providers.chosen import choice
+from vestibule.verifiers.base import AuthProvider
+
+__all__ = ["load_application", "serve"]
+
+_log = logging.getLogger("vestibule.run")
+
+
+def load_application(target: str, path: str) -> ASGIApp:
+    """The application that ``vestibule run`` serves.
+
+    Args:
+        target: ``SERVER.py`` or ``SERVER.py:object``.
+        path: of the MCP endpoint.
+
+    Raises:
+        ConfigurationError: nothing there can be served, or nobody would be asked who they are.
+    """
+    if not path.startswith("/") or path == "/":
+        raise ConfigurationError("--path is the path of the MCP endpoint, such as /mcp.")
+    return protected_application(find_server(target), path, _configured)
+
+
+def serve(app: ASGIApp, *, host: str, port: int, path: str) -> None:
+    """Serve until interrupted.
+
+    uvloop and httptools are used where they are installed. Requests are not logged: the callback's URL holds a code. What happens is told by
+    the logger ``vestibule.events``.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-8s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line per request to the provider tells nothing
+    _log.info("serving http://%s:%d%s", f"[{host}]" if ":" in host else host, port, path)
+    config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Keeps what there is after the start out of garbage collection: it stays anyway, and looking through it costs a fifth of the calls."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+
+
+def _configured() -> AuthProvider | None:
+    chosen = choice()
+    if chosen is None:
+        return None
+    _log.info("provider: %s, chosen by %s", chosen.provider.__name__, chosen.origin)
+    return chosen.provider()

@@ -1,0 +1,131 @@
+"""``vestibule config``: what is in force, and what cannot work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vestibule.cli import main
+from vestibule.testing import DevelopmentProvider
+
+SECRET = "the-client-secret-of-auth0"
+KEY = "a signing key that is long enough for a public server"
+
+
+@pytest.fixture(scope="module")
+def provider() -> object:
+    with DevelopmentProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def auth0(provider: DevelopmentProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration that can work."""
+    values = {
+        "CONFIG_URL": provider.config_url,
+        "CLIENT_ID": "tv2O",
+        "CLIENT_SECRET": SECRET,
+        "AUDIENCE": "https://api.example.com",
+        "BASE_URL": "https://mcp.example.com",
+        "JWT_SIGNING_KEY": KEY,
+    }
+    monkeypatch.setenv("VESTIBULE_AUTH", "auth0")
+    for name, value in values.items():
+        monkeypatch.setenv(f"VESTIBULE_AUTH0_{name}", value)
+
+
+def run(runner: CliRunner, *arguments: str) -> Result:
+    return runner.invoke(main, ["config", *arguments], env={"COLUMNS": "250"})
+
+
+def set_field(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"VESTIBULE_AUTH0_{name.upper()}", value)
+
+
+@pytest.mark.usefixtures("auth0")
+def test_show_tells_each_value_and_its_place(runner: CliRunner, folder: Path) -> None:
+    (folder / "vestibule.toml").write_text(
+        '[auth0]\nrequired_scopes = ["openid", "email"]\nclient_storage = "redis://user:pa55word@cache:6379"\n'
+        'extra_token_params = { hidden = "s3cret" }\n[auth0.sign_in_policy]\ngroup = "staff"\n'
+        '[[auth0.clients]]\nclient_id = "desk"\nredirect_uris = []\nclient_secret = "another one of them"\n'
+    )
+    result = run(runner, "show")
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line for line in result.output.splitlines() if line.strip()}
+    assert "Auth0Provider, chosen by environment (VESTIBULE_AUTH)" in result.output
+    assert "tv2O" in lines["client_id"]
+    assert "environment (VESTIBULE_AUTH0_CLIENT_ID)" in lines["client_id"]
+    assert "openid, email" in lines["required_scopes"]
+    assert "vestibule.toml ([auth0] required_scopes)" in lines["required_scopes"]
+    assert "redis://••••••@cache:6379" in lines["client_storage"]
+    assert "hidden=••••••" in lines["extra_token_params"]
+    assert "desk" in lines["clients"]
+    assert "rules" in lines["sign_in_policy"]
+    for secret in (SECRET, KEY, "pa55word", "s3cret", "another one of them"):
+        assert secret not in result.output
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+def test_without_a_provider_there_is_nothing_to_tell(runner: CliRunner, command: str) -> None:
+    result = run(runner, command)
+    assert result.exit_code == 1
+    assert "set VESTIBULE_AUTH" in result.output
+
+
+@pytest.mark.usefixtures("auth0")
+def test_check_finds_nothing_where_nothing_is_wrong(runner: CliRunner, folder: Path) -> None:
+    result = run(runner, "check")
+    assert (result.exit_code, result.output) == (0, "This can work.\n")
+    assert not (folder / "home").exists(), "a check writes nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("base_url", "http://mcp.example.com", "base_url is http on a public host"),
+        ("redirect_path", "https://mcp.example.com/auth/callback", "redirect_path is the path alone"),
+        ("jwt_signing_key", "short", "jwt_signing_key has only 5 bytes"),
+        ("client_secret", "file:/no/such/file", "/no/such/file cannot be read"),
+        ("client_secret", "", "client_secret is required"),
+        ("audience", "", "audience is required"),
+        ("client_storage", "redis://cache", "vestibule[redis]"),
+        ("redirect_pth", "/back", "VESTIBULE_AUTH0_REDIRECT_PATH"),
+        ("sign_in_policy", '{"gruop": "staff"}', "Did you mean group?"),
+        ("access_token_expiry_seconds", "0", "more than 0 seconds"),
+    ],
+)
+@pytest.mark.usefixtures("auth0")
+def test_check_names_what_cannot_work(
+    name: str, value: str, words: str, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_field(monkeypatch, name, value)
+    result = run(runner, "check")
+    assert result.exit_code == 1
+    assert f"{words}" in result.output
+    assert "error:" in result.output
+    assert SECRET not in result.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"base_url": "https://mcp.example.com/mcp"}, "would be …/mcp/mcp"),
+        ({"client_storage": "memory://"}, "every restart ends all sessions"),
+        ({"require_authorization_consent": "false"}, "require_authorization_consent is off"),
+        ({"base_url": "http://localhost:8000", "jwt_signing_key": "short"}, "accepted on a loopback URL only"),
+        ({"config_url": "http://127.0.0.1:9/.well-known/openid-configuration"}, "does not answer"),
+    ],
+)
+@pytest.mark.usefixtures("auth0")
+def test_check_warns_of_what_may_surprise(
+    changes: dict[str, str], words: str, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in changes.items():
+        set_field(monkeypatch, name, value)
+    result = run(runner, "check")
+    assert result.exit_code == 0
+    assert f"{words}" in result.output
+    assert "This can work; mind the warnings." in result.output
+    assert "error:" not in result.output
