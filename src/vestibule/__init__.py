@@ -4,6 +4,7 @@ Any MCP client signs its users in at any identity provider. Start with :class:`O
 """
 
 from vestibule.providers.chosen import auth_from_env
+from vestibule.proxy.multi import MultiAuth
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.remote import RemoteAuthProvider
@@ -23,6 +24,7 @@ __all__ = [
     "DebugTokenVerifier",
     "IntrospectionTokenVerifier",
     "JWTVerifier",
+    "MultiAuth",
     "OAuthProxy",
     "OIDCConfiguration",
     "OIDCProxy",

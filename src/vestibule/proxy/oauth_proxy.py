@@ -12,6 +12,7 @@ from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
 from vestibule.grants.sign_in import Connection, IdentityProvider, ProviderRules
+from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
 from vestibule.protocol.redirect_uris import is_loopback
 from vestibule.protocol.registration import ClientMetadata
@@ -155,6 +156,10 @@ class OAuthProxy(AuthProvider):
             *token.routes(hall),
             *revoke.routes(hall),
         ]
+
+    def recognises(self, token: str) -> bool | None:
+        """By our issuer: all access tokens of ours are JWTs."""
+        return (peek_claims(token) or {}).get("iss") == self.issuer
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Who presents this access token of ours, or None."""

@@ -61,6 +61,10 @@ class RemoteAuthProvider(AuthProvider):
         self._scopes_supported = None if scopes_supported is None else list(scopes_supported)
         self._challenge_scopes = None if challenge_scopes is None else list(challenge_scopes)
 
+    def recognises(self, token: str) -> bool | None:
+        """As the verifier sees it."""
+        return self.token_verifier.recognises(token)
+
     async def verify_token(self, token: str) -> AccessToken | None:
         """Who presents this token, or None for "no", as the verifier sees it."""
         return await self.token_verifier.verify_token(token)

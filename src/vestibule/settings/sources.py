@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -158,11 +158,10 @@ def _nearest(name: str, names: Mapping[str, Collection[str]]) -> str | None:
         return general[0]
     prefix = next((each for each in (OLDER_PREFIX, PREFIX) if name.startswith(each)), PREFIX)
     parts = name.removeprefix(prefix).split("_")
-    for count in (2, 1):
-        near = get_close_matches("_".join(parts[:count]), names[prefix], n=1, cutoff=0.75)
-        if near and parts[count:]:
-            return "_".join([prefix + near[0], *parts[count:]])
-    return None
+    begun = [("_".join(parts[:count]), parts[count:]) for count in (1, 2) if parts[count:]]
+    scored = [(SequenceMatcher(None, start, known).ratio(), known, rest) for start, rest in begun for known in names[prefix]]
+    ratio, known, rest = max(scored, default=(0.0, "", []))
+    return "_".join([prefix + known, *rest]) if ratio > 0.75 else None
 
 
 def _hint(near: str | None) -> str:

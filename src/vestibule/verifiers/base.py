@@ -86,6 +86,14 @@ class AuthProvider(FitsEveryHost):
             rejection.set(refused.reason)
             return None
 
+    def recognises(self, token: str) -> bool | None:
+        """Whether `token` is one that this provider would judge, told by its form and issuer alone: nothing is asked, nothing is trusted.
+
+        Returns:
+            True or False; None if that cannot be told without checking it.
+        """
+        return None
+
     async def check_token(self, token: str) -> AccessToken:
         """Who presents this token.
 

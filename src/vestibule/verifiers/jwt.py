@@ -17,6 +17,7 @@ from vestibule.keys.jwt import (
     check_times,
     check_type,
     decode,
+    peek_claims,
     peek_header,
 )
 from vestibule.net.fetch import Fetcher, FetchForbidden, TrustedClient
@@ -94,6 +95,13 @@ class JWTVerifier(TokenVerifier):
             _check_published(self._algorithms)
             source: JWKSSource = Fetcher(self._clock) if ssrf_safe else TrustedClient(http_client, clock=self._clock)
             self._jwks = JWKSCache(str(jwks_uri), source, self._clock, jwks_refresh_interval)
+
+    def recognises(self, token: str) -> bool | None:
+        """By the ``iss`` of a JWT, where the issuers are known beforehand."""
+        claims = peek_claims(token)
+        if claims is None:
+            return False
+        return None if self._issuers is None else claims.get("iss") in self._issuers
 
     async def check_token(self, token: str) -> AccessToken:
         """Check signature, times, issuer, audience, type and scopes, in this order.
