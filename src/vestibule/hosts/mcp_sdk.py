@@ -25,7 +25,7 @@ context variables tell of a token that may have been replaced since. SDK 2.x han
 
 
 class _User(AuthenticatedUser):
-    """The user of one request, with the caller it was made from."""
+    """The user of one request, with the caller it was made from, on SDK 1.x."""
 
     def __init__(self, token: SDKAccessToken, caller: Caller) -> None:
         self._token = token
@@ -56,9 +56,16 @@ def _principal(user: _User) -> tuple[str, str | None, object]:
 
 def to_sdk_token(token: AccessToken, model: type[SDKAccessToken] = SDKAccessToken) -> SDKAccessToken:
     """The token as the host's own class. Its parts were checked already, so they are not validated once more."""
-    fields = ("token", "client_id", "scopes", "expires_at", "resource", "subject", "claims")
-    known: dict[str, Any] = {name: getattr(token, name, None) for name in fields}
-    return model.model_construct(None, **known)
+    return model.model_construct(
+        None,
+        token=token.token,
+        client_id=token.client_id,
+        scopes=token.scopes,
+        expires_at=getattr(token, "expires_at", None),
+        resource=getattr(token, "resource", None),
+        subject=getattr(token, "subject", None),
+        claims=getattr(token, "claims", None),
+    )
 
 
 def bind_as(
@@ -68,10 +75,13 @@ def bind_as(
     scopes: Collection[str],
 ) -> Bound:
     """Make the caller known to the SDK, with `convert` giving its token class."""
-    user = _User(convert(token), Caller(token, scopes))
-    scope["user"] = user
+    caller = Caller(token, scopes)
     scope["auth"] = AuthCredentials(list(scopes))
-    return asgi.bind_found_by(lambda: user.now().caller, scope, (auth_context_var, user))
+    if _message is None:
+        user = scope["user"] = AuthenticatedUser(convert(token))
+        return asgi.bind_found_by(lambda: caller, scope, (auth_context_var, user))
+    user_by_message = scope["user"] = _User(convert(token), caller)
+    return asgi.bind_found_by(lambda: user_by_message.now().caller, scope, (auth_context_var, user_by_message))
 
 
 def bind(scope: MutableMapping[str, Any], token: AccessToken, scopes: Collection[str]) -> Bound:

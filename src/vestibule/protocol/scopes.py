@@ -45,6 +45,8 @@ class ScopeHierarchy:
 
     def expand(self, scopes: Iterable[str]) -> frozenset[str]:
         """`scopes` and everything that they imply."""
+        if not self._implies:
+            return frozenset(scopes)
         found: set[str] = set()
         waiting = list(scopes)
         while waiting:

@@ -161,10 +161,6 @@ class OAuthProxy(AuthProvider):
         """By our issuer: all access tokens of ours are JWTs."""
         return (peek_claims(token) or {}).get("iss") == self.issuer
 
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """Who presents this access token of ours, or None."""
-        return await super().verify_token(token)
-
     async def check_token(self, token: str) -> AccessToken:
         """Who presents this access token of ours.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from vestibule import reasons
 from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, VestibuleError
@@ -73,8 +73,8 @@ def _no(protection: Protection, reason: Reason) -> Refused:
     return Refused(401, reason, "invalid_token", scopes=protection.challenge_scopes)
 
 
-def scopes_suffice(protection: Protection, needed: Iterable[str], held: frozenset[str]) -> None:
+def scopes_suffice(protection: Protection, needed: Collection[str], held: frozenset[str]) -> None:
     """403 with everything that is needed at once (RFC 6750 §3.1, SEP-2350)."""
-    needed = tuple(dict.fromkeys(needed))
     if not held.issuperset(needed):
-        raise Refused(403, reasons.SCOPE_MISSING, "insufficient_scope", scopes=protection.to_challenge(list(needed)))
+        everything = list(dict.fromkeys(needed))
+        raise Refused(403, reasons.SCOPE_MISSING, "insufficient_scope", scopes=protection.to_challenge(everything))
