@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.providers.matrix import pytest_terminal_summary as pytest_terminal_summary
 
 
 @pytest.fixture
