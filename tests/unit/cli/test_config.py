@@ -90,7 +90,7 @@ def test_check_finds_nothing_where_nothing_is_wrong(runner: CliRunner, folder: P
         ("client_secret", "file:/no/such/file", "/no/such/file cannot be read"),
         ("client_secret", "", "client_secret is required"),
         ("audience", "", "audience is required"),
-        ("client_storage", "redis://cache", "vestibule[redis]"),
+        ("client_storage", "mysql://cache", "client_storage"),
         ("redirect_pth", "/back", "VESTIBULE_AUTH0_REDIRECT_PATH"),
         ("sign_in_policy", '{"gruop": "staff"}', "Did you mean group?"),
         ("access_token_expiry_seconds", "0", "more than 0 seconds"),
