@@ -18,6 +18,7 @@ CLIENT = "client_01JMCPCLIENT"
 class FakeAuthKit(Fake):
     """One AuthKit domain."""
 
+    domain: str = DOMAIN
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     cache_control: str = "max-age=60"
 
@@ -29,12 +30,12 @@ class FakeAuthKit(Fake):
 
     async def metadata(self, request: Request, form: dict[str, str]) -> Response:
         document = {
-            "issuer": DOMAIN,
-            "authorization_endpoint": f"{DOMAIN}/oauth2/authorize",
-            "token_endpoint": f"{DOMAIN}/oauth2/token",
-            "registration_endpoint": f"{DOMAIN}/oauth2/register",
-            "introspection_endpoint": f"{DOMAIN}/oauth2/introspection",
-            "jwks_uri": f"{DOMAIN}/oauth2/jwks",
+            "issuer": self.domain,
+            "authorization_endpoint": f"{self.domain}/oauth2/authorize",
+            "token_endpoint": f"{self.domain}/oauth2/token",
+            "registration_endpoint": f"{self.domain}/oauth2/register",
+            "introspection_endpoint": f"{self.domain}/oauth2/introspection",
+            "jwks_uri": f"{self.domain}/oauth2/jwks",
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["email", "offline_access", "openid", "profile"],
@@ -43,6 +44,13 @@ class FakeAuthKit(Fake):
 
     def access_token(self, audience: Any, **claims: Any) -> str:
         """What AuthKit gives for a resource; without one in the dashboard, `audience` is the client's or the environment's id."""
-        shape = {"iss": DOMAIN, "aud": audience, "sub": "user_01ALICE", "sid": "session_01", "jti": "01J", "client_id": CLIENT}
+        shape = {
+            "iss": self.domain,
+            "aud": audience,
+            "sub": "user_01ALICE",
+            "sid": "session_01",
+            "jti": "01J",
+            "client_id": CLIENT,
+        }
         members = {**shape, "scope": "openid profile", **claims}
         return self.sign({name: value for name, value in members.items() if value is not None})

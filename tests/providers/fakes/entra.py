@@ -78,6 +78,7 @@ class FakeEntra(Fake):
             self.route(f"{start}/oauth2/v2.0/token", self.token, "POST"),
             self.route(f"{start}/discovery/v2.0/keys", self.jwks),
             self.route(f"{start}/v2.0/.well-known/openid-configuration", self.discovery),
+            self.route("/v1.0/me", self.graph_profile),
         )
 
     async def discovery(self, request: Request, form: dict[str, str]) -> Response:
@@ -191,6 +192,12 @@ class FakeEntra(Fake):
             aadsts("invalid_grant", 65001, text, suberror="consent_required")
         token = f"graph-token-of-{assertion['oid']}-for-{form['scope']}"
         return JSONResponse({"token_type": "Bearer", "scope": form["scope"], "expires_in": LIFE, "access_token": token})
+
+    async def graph_profile(self, request: Request, form: dict[str, str]) -> Response:
+        """Microsoft Graph, as far as it is one endpoint for tokens that were got on behalf of somebody."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer graph-token-of-")
+        found = [who for who in self.users.values() if token == f"{who['oid']}-for-{GRAPH}/User.Read"]
+        return JSONResponse({"displayName": found[0]["name"]}) if found else JSONResponse({"error": {}}, 401)
 
 
 def aadsts(error: str, code: int, text: str, status: int = 400, **members: Any) -> NoReturn:

@@ -33,6 +33,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
 class FakeWorkOS(Fake):
     """One AuthKit domain with several applications."""
 
+    domain: str = DOMAIN
     users: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(PEOPLE))
     tokens: dict[str, Allowed] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
@@ -68,7 +69,7 @@ class FakeWorkOS(Fake):
         if "offline_access" in granted:
             answer["refresh_token"] = self.new_refresh_token(allowed)
         if "openid" in granted:
-            claims = {"iss": DOMAIN, "aud": allowed.client_id, "nonce": allowed.nonce, **self.users[allowed.user]}
+            claims = {"iss": self.domain, "aud": allowed.client_id, "nonce": allowed.nonce, **self.users[allowed.user]}
             answer["id_token"] = self.sign(claims)
         return answer
 
@@ -92,7 +93,7 @@ class FakeWorkOS(Fake):
         allowed = self.tokens.get(form["token"])
         if allowed is None:
             return JSONResponse({"active": False})
-        answer = {"active": True, "client_id": allowed.client_id, "sub": self.users[allowed.user]["sub"], "iss": DOMAIN}
+        answer = {"active": True, "client_id": allowed.client_id, "sub": self.users[allowed.user]["sub"], "iss": self.domain}
         return JSONResponse({**answer, "scope": " ".join(allowed.scopes), "exp": int(self.clock.now()) + LIFE})
 
     def _authenticate(self, request: Request) -> None:
