@@ -12,7 +12,10 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 
 def _is_loopback_url(url: str) -> bool:
-    return _bare(urlsplit(url).netloc) in _LOOPBACK
+    try:
+        return _bare(urlsplit(url).netloc) in _LOOPBACK
+    except ValueError:  # "http://[" and its like: anybody can send such an Origin
+        return False
 
 
 def _bare(host: str) -> str:

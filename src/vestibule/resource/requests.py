@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -20,20 +20,22 @@ MAX_INSPECTED_BODY = 4 * 1024 * 1024
 
 
 class Headers:
-    """The request's headers: few are looked at, so nothing is built for the others."""
+    """The request's headers, names in lower case (ASGI)."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_by_name", "_raw")
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self._raw = raw
+        self._by_name = dict(raw)
 
     def get(self, name: bytes) -> bytes | None:
-        for key, value in self._raw:
-            if key == name:
-                return value
-        return None
+        """The value, the last one where there are several."""
+        return self._by_name.get(name)
 
     def all(self, name: bytes) -> list[bytes]:
+        """Every value."""
+        if name not in self._by_name:
+            return []
         return [value for key, value in self._raw if key == name]
 
     def text(self, name: bytes) -> str | None:
@@ -45,7 +47,8 @@ def route_path(scope: Scope) -> str:
     """The path within the application: a server mounted below a prefix sees the prefix in ``root_path``."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(root) else path
+    # Whole segments only, as routers see it: below the prefix /mcp, the path /mcp-server is a path of its own.
+    return path[len(root) :] if path == root or path.startswith(root.rstrip("/") + "/") else path
 
 
 @lru_cache(maxsize=256)

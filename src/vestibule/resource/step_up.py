@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from pydantic import AnyUrl, ValidationError
+
 from vestibule import reasons
 from vestibule.errors import OAuthError
 
@@ -50,14 +52,31 @@ class ToolScopes:
 
     def _of(self, operation: Operation) -> Iterator[str]:
         kind, name = operation
+        spellings = _spellings(name) if kind == "resource" else (name,)
         for pattern_kind, pattern, scopes in self._patterns:
-            if pattern_kind == kind and fnmatchcase(name, pattern):
+            if pattern_kind == kind and any(fnmatchcase(spelling, pattern) for spelling in spellings):
                 yield from scopes
 
 
 def _split(pattern: str) -> tuple[str, str]:
     kind, separator, rest = pattern.partition(":")
-    return (kind, rest) if separator and kind in _KINDS else ("tool", pattern)
+    if not separator or kind not in _KINDS:
+        return "tool", pattern
+    return kind, _with_lower_scheme(rest) if kind == "resource" else rest
+
+
+def _with_lower_scheme(uri: str) -> str:
+    scheme, separator, rest = uri.partition(":")
+    return f"{scheme.lower()}:{rest}" if separator else uri
+
+
+def _spellings(uri: str) -> tuple[str, ...]:
+    """A resource's URI as it came, and as a server reads it that repairs URIs before it looks them up (the SDK 1.x does, as URL classes
+    of most languages do): spaces around it, capitals in its scheme and host and dot segments must not lead past a pattern."""
+    try:
+        return uri, str(AnyUrl(uri))
+    except ValidationError:
+        return (uri,)
 
 
 def read_operations(body: bytes, method_header: str | None, name_header: str | None) -> tuple[Operation, ...]:
@@ -99,7 +118,7 @@ def _operation(message: object) -> Operation | None:
 
 
 def _headers_fit(messages: list[Any], operations: tuple[Operation, ...], method: str | None, name: str | None) -> None:
-    methods = {message.get("method") for message in messages if isinstance(message, dict)}
+    methods = {str(message.get("method")) for message in messages if isinstance(message, dict)}
     if method is not None and methods != {method}:
         raise OAuthError("invalid_request", reasons.HEADER_MISMATCH, "Mcp-Method")
     if name is not None and operations and {found for _, found in operations} != {_decoded(name)}:
