@@ -156,8 +156,11 @@ def _allowed(options: Options) -> AllowedRedirectURIs | None:
 
 
 def _pages(proxy: OAuthProxy, options: Options) -> Pages:
-    patterns = options.allowed_client_redirect_uris or ()
-    schemes = {pattern.partition("://")[0] for pattern in patterns if "://" in pattern} - {"http", "https"}
+    admitted = [
+        *(options.allowed_client_redirect_uris or ()),
+        *(uri for client in options.clients for uri in client.redirect_uris),
+    ]
+    schemes = {uri.partition(":")[0].lower() for uri in admitted if ":" in uri} - {"http", "https"}
     return Pages(
         server_name=urlsplit(proxy.public_url).netloc,
         templates=options.page_templates,

@@ -64,14 +64,12 @@ class ConsentMemory:
 
 
 def _is_the_users_own(request: Request) -> bool:
-    """Typed, opened by an app, or a step of our own: what the browser's fetch metadata calls ``none`` or ``same-origin``.
+    """Typed, or opened by an app: what the browser's fetch metadata calls ``none``, all along the redirects.
 
-    A browser that does not say is taken for a stranger's navigation.
+    A step of our own (``same-origin``) is none: anybody can register a redirect URI that leads to this very server, and have our page set
+    off the next request. A browser that does not say is taken for a stranger's navigation.
     """
-    return (
-        request.headers.get("sec-fetch-site") in ("none", "same-origin")
-        and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
-    )
+    return request.headers.get("sec-fetch-site") == "none" and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
 
 
 def _fingerprint(login: Login) -> str:
