@@ -86,8 +86,13 @@ class AssertionCheck:
         self._keys = keys
         self._clock = clock
 
-    async def check(self, client: Client, assertion: str) -> None:
+    async def check(self, client: Client, assertion: str, *, spend: bool = True) -> None:
         """Check everything, the single use last: an assertion that is not the client's own must not burn an id.
+
+        Args:
+            client: whose assertion it has to be.
+            assertion: the JWT.
+            spend: whether it counts as used by this.
 
         Raises:
             OAuthError: ``invalid_client`` with what is wrong.
@@ -97,7 +102,9 @@ class AssertionCheck:
         _check_subject(claims, client)
         self._check_audience(claims)
         _check_life(claims, self._clock.now())
-        await self._check_first_use(client, claims)
+        jti = _read_jti(claims)
+        if spend:
+            await self._check_first_use(client, jti, claims["exp"])
 
     async def _verified(self, client: Client, assertion: str) -> dict[str, Any]:
         registered = client.metadata.token_endpoint_auth_signing_alg
@@ -120,12 +127,9 @@ class AssertionCheck:
         if not isinstance(audience, str) or not any(same_resource(audience, own) for own in self._audiences):
             raise _refused("aud is not this issuer alone")
 
-    async def _check_first_use(self, client: Client, claims: dict[str, Any]) -> None:
-        jti = claims.get("jti")
-        if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
-            raise _refused("jti is missing or too long")
+    async def _check_first_use(self, client: Client, jti: str, expires_at: float) -> None:
         digest = hashlib.sha256(f"{client.client_id}\n{jti}".encode("utf-8", "surrogatepass")).digest()
-        remember = claims["exp"] + _LEEWAY - self._clock.now()
+        remember = expires_at + _LEEWAY - self._clock.now()
         if not await self._spend("assertion", base64url.encode(digest), remember):
             raise OAuthError("invalid_client", reasons.ASSERTION_REPLAYED, status=401)
 
@@ -144,6 +148,13 @@ def named_client(assertion: str) -> str | None:
 def _check_subject(claims: dict[str, Any], client: Client) -> None:
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise _refused("iss and sub must both be the client_id")
+
+
+def _read_jti(claims: dict[str, Any]) -> str:
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
+        raise _refused("jti is missing or too long")
+    return jti
 
 
 def _check_life(claims: dict[str, Any], now: float) -> None:

@@ -65,12 +65,16 @@ class ClientAuthenticator:
         self._assertions = AssertionCheck(audiences=(issuer, token_endpoint), spend=spend, keys=keys, clock=clock)
         self._throttle = FailureThrottle(clock)
 
-    async def authenticate(self, parameters: Parameters, authorization_headers: Sequence[bytes]) -> Client:
+    async def authenticate(
+        self, parameters: Parameters, authorization_headers: Sequence[bytes], *, leads_nowhere: bool = False
+    ) -> Client:
         """The client that sent a request.
 
         Args:
             parameters: of the form body.
             authorization_headers: the values of all ``Authorization`` headers.
+            leads_nowhere: whether the request can change and tell nothing, whoever sent it. Its assertion is checked and not spent:
+                anybody can register keys and sign, and a store must not fill up with what anybody sends.
 
         Raises:
             OAuthError: ``invalid_request`` for more than one way of authentication; ``invalid_client`` with status 401 for
@@ -82,18 +86,18 @@ class ClientAuthenticator:
         try:
             presented = _read(parameters, basic)
             client = await self._directory.find(presented.client_id)
-            await self._check(client, presented)
+            await self._check(client, presented, leads_nowhere)
         except OAuthError as error:
             if basic is not None and error.status == 401:
                 raise _basic_failed(error.detail, error.reason) from error
             raise
         return client
 
-    async def _check(self, client: Client, presented: _Presented) -> None:
+    async def _check(self, client: Client, presented: _Presented, leads_nowhere: bool) -> None:
         if not client.accepts(presented.method):
             raise _failed(f"{client.short_id} is registered for {client.auth_method}, not {presented.method}")
         if presented.method == "private_key_jwt":
-            await self._assertions.check(client, presented.assertion)
+            await self._assertions.check(client, presented.assertion, spend=not leads_nowhere)
         elif client.secret is not None:
             self._check_secret(client, presented.secrets)
 

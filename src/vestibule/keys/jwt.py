@@ -58,6 +58,9 @@ _MAX_BYTES = 16 * 1024
 _MAX_KEYS = 100
 _MAX_KEYS_TRIED = 10
 _MINIMUM_RSA_BITS = 2048  # RFC 7518 §3.3
+_MAXIMUM_RSA_BITS = 8192
+_MAXIMUM_EXPONENT_BYTES = 4
+"""Keys in use have 65537. A check costs as much as the exponent is long, and anybody may publish a key for us to check with."""
 _LAST_DATE = 253_402_300_799  # the end of the year 9999
 
 
@@ -382,11 +385,16 @@ def _is_for_signatures(jwk: dict[str, Any]) -> bool:
 def _import_jwk(key_type: str, kid: str | None, members: dict[str, Any]) -> tuple[str | None, Key] | None:
     try:
         # Smaller moduli are sorted out before the import, which would warn of them.
-        if key_type == "RSA" and len(base64url.decode(members["n"]) or b"") * 8 < _MINIMUM_RSA_BITS:
+        if key_type == "RSA" and not _is_usual_rsa(members):
             return None
         return kid, _KEY_TYPES[key_type].import_key(members)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, UnsupportedAlgorithm):
         return None
+
+
+def _is_usual_rsa(members: dict[str, Any]) -> bool:
+    modulus, exponent = (base64url.decode(members[name]) or b"" for name in ("n", "e"))
+    return _MINIMUM_RSA_BITS <= len(modulus) * 8 <= _MAXIMUM_RSA_BITS and len(exponent) <= _MAXIMUM_EXPONENT_BYTES
 
 
 def _load_pem(pem: bytes) -> object:

@@ -10,8 +10,11 @@ import base64
 import json
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, urlencode
+from weakref import WeakKeyDictionary
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
@@ -29,6 +32,9 @@ __all__ = ["FetchFailed", "FetchForbidden", "FetchResult", "Fetcher", "Resolver"
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Takes host name and port, gives its IP addresses; OSError if there are none."""
 
+_lookups: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor]] = WeakKeyDictionary()
+
+_MAX_LOOKUPS: Final = 16
 _MAX_ADDRESSES: Final = 4
 _CONNECT_SECONDS: Final = 3.0
 
@@ -260,7 +266,11 @@ class TrustedClient:
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """By threads of their own: a look-up cannot be broken off, and names that somebody else chose may take as long as they like. The
+    loop's common threads have to be there for the provider's name."""
+    loop = asyncio.get_running_loop()
+    threads = _lookups.setdefault(loop, ThreadPoolExecutor(_MAX_LOOKUPS, "vestibule-lookup"))
+    found = await loop.run_in_executor(threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

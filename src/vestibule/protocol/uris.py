@@ -17,6 +17,7 @@ __all__ = ["LOOPBACK_HOSTS", "MAX_URI_CHARACTERS", "URI", "parse_uri"]
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_URI_CHARACTERS: Final = 2048
+_MAX_ENCODINGS: Final = 5
 
 _WEB: Final = ("http", "https")
 _LEGAL: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")  # RFC 3986 §2
@@ -72,9 +73,13 @@ class URI:
     @property
     def has_dot_segments(self) -> bool:
         """Whether the path has a ``.`` or ``..`` segment, written plainly or percent-encoded, once or several times over."""
-        path, previous = self.path, None
-        while path != previous:
+        path = self.path
+        for _ in range(_MAX_ENCODINGS):
             path, previous = unquote(path), path
+            if path == previous:
+                break
+        else:
+            return True  # encoded over and over: nobody means that, and each look at it costs
         return any(segment in (".", "..") for segment in re.split(r"[/\\]", path))
 
     @property

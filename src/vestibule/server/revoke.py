@@ -49,7 +49,9 @@ def routes(hall: Hall) -> list[BaseRoute]:
 async def _authenticated(hall: Hall, request: Request) -> tuple[Client, str]:
     form = await read_form(request)
     form.check_no_repeats()
-    client = await hall.authenticator.authenticate(form, authorization_headers(request))
+    token = form.get("token")
+    foreign = token is None or (_access_claims(hall, token) is None and RefreshToken.read(hall.keyring, token) is None)
+    client = await hall.authenticator.authenticate(form, authorization_headers(request), leads_nowhere=foreign)
     return client, form.require("token")
 
 

@@ -43,11 +43,21 @@ def routes(hall: Hall) -> list[BaseRoute]:
         grants = {"authorization_code": _authorization_code, "refresh_token": _refresh_token}
         if grant_type not in grants:
             raise OAuthError("unsupported_grant_type", reasons.GRANT_TYPE_UNSUPPORTED)
-        client = await hall.authenticator.authenticate(form, authorization_headers(request))
+        client = await hall.authenticator.authenticate(
+            form, authorization_headers(request), leads_nowhere=not _holds_a_token_of_ours(hall, form)
+        )
         _client_may_use(client, grant_type)
         return await grants[grant_type](hall, client, form)
 
     return [EndpointRoute("/token", cors(json_endpoint(token), "POST"), methods=["POST", "OPTIONS"])]
+
+
+def _holds_a_token_of_ours(hall: Hall, form: Parameters) -> bool:
+    """Told by its tag, without the store. Whoever has one has signed in before."""
+    code, refresh_token = form.get("code"), form.get("refresh_token")
+    return bool(
+        (code and CodeToken.read(hall.keyring, code)) or (refresh_token and RefreshToken.read(hall.keyring, refresh_token))
+    )
 
 
 def _client_may_use(client: Client, grant_type: str) -> None:
