@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from vestibule import reasons
 from vestibule.clock import Clock
-from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
 from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
@@ -33,17 +33,19 @@ AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
 
 
-class RenewalUnchecked(Unavailable):
-    """The provider gave new tokens, and nobody can tell right now whether they are good.
+class RenewalUnchecked(VestibuleError):
+    """The provider gave new tokens, and nobody can tell whether they are good: right now, or before an operator has mended something.
 
     Attributes:
         grant: with the new refresh token. A provider that rotates them has taken the old one back, so it must not be lost; its access
             token counts as ended, so that everything is asked and checked again before anyone uses it.
+        trouble: why; it goes on to whoever waits.
     """
 
-    def __init__(self, grant: Grant, trouble: Unavailable) -> None:
-        super().__init__(trouble.reason, trouble.detail, retry_after=trouble.retry_after)
+    def __init__(self, grant: Grant, trouble: Unavailable | UpstreamMisconfigured) -> None:
+        super().__init__(trouble.reason, trouble.detail)
         self.grant = grant
+        self.trouble = trouble
 
 
 class Renewal:
@@ -135,9 +137,8 @@ class Renewal:
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
             raise
         except RenewalUnchecked as unchecked:
-            kept = unchecked.grant
-            await self._grants.change(grant.id, lambda current: _merge(current, kept, holder))
-            raise
+            await self._write_down(unchecked.grant, holder)
+            raise unchecked.trouble from unchecked
         except BaseException:
             await self._release(grant.id, holder)
             raise

@@ -250,20 +250,32 @@ class IdentityProvider:
             session = replace(session, scope=grant.upstream.scope)
         try:
             claims = await self._renewed_claims(connection, grant, tokens)
-        except Unavailable as trouble:
+        except (Unavailable, UpstreamMisconfigured) as trouble:
             unchecked = replace(session, expires_at=self._clock.now())
             raise RenewalUnchecked(replace(grant, upstream=unchecked), trouble) from trouble
         return replace(grant, upstream=session, claims=claims)
 
     async def _renewed_claims(self, connection: Connection, grant: Grant, tokens: UpstreamTokens) -> dict[str, Any]:
         """The claims of now, if the new tokens are the same user's and that user may still come in."""
-        identity = await self._identity(connection, tokens, None) if tokens.id_token else None
+        identity = await self._renewed_identity(connection, tokens)
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
-        caller = await self._caller(connection, tokens, grant.subject)
+        # A renewal may come without an ID token (OIDC Core §12.2); then there is nothing new to verify in its place.
+        unsaid = connection.verifies_id_token and tokens.id_token is None
+        caller = None if unsaid else await self._caller(connection, tokens, grant.subject)
         claims = {**grant.claims, **_claims(identity, caller)}
         check_sign_in(self._policy, claims)
         return claims
+
+    async def _renewed_identity(self, connection: Connection, tokens: UpstreamTokens) -> Identity | None:
+        """Who the new tokens are about. A key that is not published yet passes: providers' caches are not all of one age."""
+        try:
+            return await self._identity(connection, tokens, None)
+        except UpstreamRefused as refusal:
+            cause = refusal.__cause__
+            if isinstance(cause, TokenRejected) and cause.reason is reasons.TOKEN_KEY_UNKNOWN:
+                raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "the key of the renewed ID token is not published") from refusal
+            raise
 
     async def _checked(self, connection: Connection, grant: Grant, session: UpstreamSession) -> Grant | None:
         """The grant whose token the provider stands by still; None if it does not, or the token has ended anyway."""
