@@ -125,7 +125,9 @@ class AuthProvider(FitsEveryHost):
         self._resource_url = self.resource_url(mcp_path)
 
     def get_routes(self, mcp_path: str | None = None) -> Sequence[BaseRoute]:
-        """The routes that this provider adds to the application."""
+        """The routes that this provider adds to the application. FastMCP 3.x tells the path only here."""
+        if mcp_path is not None:
+            self.set_mcp_path(mcp_path)
         return []
 
     def get_well_known_routes(self, mcp_path: str | None = None) -> list[Route]:
