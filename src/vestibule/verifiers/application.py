@@ -53,18 +53,20 @@ def check_application(named: object, client_id: str) -> None:
         raise TokenRejected(reasons.TOKEN_AUDIENCE, "issued to another application of the same provider")
 
 
-def by_introspection(url: str, client_id: str, client_secret: str | None) -> CheckApplication:
+def by_introspection(url: str, client_id: str, client_secret: str | None, *, in_body: bool = False) -> CheckApplication:
     """Ask the introspection endpoint (RFC 7662), for providers that answer any of their clients about any token.
 
     Args:
         url: the endpoint.
         client_id, client_secret: ours, which the token must have been issued to. No secret: a public client.
+        in_body: send both as form parameters, for providers that read no ``Authorization`` header here.
     """
 
     async def ask(http: TrustedClient, token: str) -> dict[str, Any]:
         form = {"token": token, "token_type_hint": "access_token"}
-        if client_secret is None:
-            result = await http.post_form(url, form | {"client_id": client_id})
+        if client_secret is None or in_body:
+            secret = {} if client_secret is None else {"client_secret": client_secret}
+            result = await http.post_form(url, form | {"client_id": client_id} | secret)
         else:
             result = await http.post_form(url, form, auth=(client_id, client_secret))
         if result.status in (401, 403):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +51,7 @@ class FakeWorkOS(Fake):
             raise Refused("access_denied", "The user is not active.")
 
     async def token(self, request: Request, form: dict[str, str]) -> Response:
-        self._authenticate(request)
+        self._authenticate(form)
         allowed = self.spend(form)
         if allowed.user in self.disabled:
             raise Refused("invalid_grant", "The session is not active any more.")
@@ -89,14 +88,14 @@ class FakeWorkOS(Fake):
         return JSONResponse(self.users[allowed.user])
 
     async def introspection(self, request: Request, form: dict[str, str]) -> Response:
-        self._authenticate(request)
+        self._authenticate(form)
         allowed = self.tokens.get(form["token"])
         if allowed is None:
             return JSONResponse({"active": False})
         answer = {"active": True, "client_id": allowed.client_id, "sub": self.users[allowed.user]["sub"], "iss": self.domain}
         return JSONResponse({**answer, "scope": " ".join(allowed.scopes), "exp": int(self.clock.now()) + LIFE})
 
-    def _authenticate(self, request: Request) -> None:
-        expected = base64.b64encode(f"{APP}:{SECRET}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {expected}":
+    def _authenticate(self, form: dict[str, str]) -> None:
+        """In the body, as it is documented."""
+        if (form.get("client_id"), form.get("client_secret")) != (APP, SECRET):
             raise Refused("invalid_client", "Client authentication failed.", 401)

@@ -67,14 +67,17 @@ class Authority:
 
     @property
     def authorization_endpoint(self) -> str:
+        """Where the browser goes."""
         return f"https://{self.host}/{self.tenant}/oauth2/v2.0/authorize"
 
     @property
     def token_endpoint(self) -> str:
+        """Where codes and refresh tokens are redeemed."""
         return f"https://{self.host}/{self.tenant}/oauth2/v2.0/token"
 
     @property
     def jwks_uri(self) -> str:
+        """The keys that tokens are signed with."""
         return f"https://{self.host}/{self.tenant}/discovery/v2.0/keys"
 
     @property

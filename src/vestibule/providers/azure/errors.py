@@ -86,12 +86,14 @@ _ADVICE: Final = {
     "AADSTS9010010": "The parameter resource does not fit the scopes: leave it out of extra_authorize_params and extra_token_params.",
     "AADB2C90006": "The redirect URI is not registered: add it in the B2C app registration, platform Web.",
     "AADB2C90068": "client_id is no B2C app registration: register it in the B2C tenant for all account types.",
+    "AADB2C90079": "The app registration wants a secret: set client_secret.",
     "AADB2C90080": "The refresh token has expired: " + _SIGN_IN_AGAIN,
     "AADB2C90081": "client_secret is wrong. " + _SECRET,
     "AADB2C90091": "The user cancelled.",
     "AADB2C90117": "A scope is not known in B2C: expose it, grant it under API permissions, and check identifier_uri.",
     "AADB2C90118": "The user wants to reset the password: use a sign-in policy that does that itself.",
     "AADB2C90129": "The refresh token was revoked: " + _SIGN_IN_AGAIN,
+    "AADB2C90146": _ONE_API,
     "AADB2C90205": "The application lacks a permission for the scope: API permissions, and grant admin consent.",
 }
 

@@ -83,7 +83,7 @@ class WorkOSProvider(OAuthProxy):
             upstream_client_secret=given.value("client_secret"),
             token_verifier=WorkOSTokenVerifier(authkit_domain=self._url, required_scopes=given.required_scopes),
             base_url=given.value("base_url"),
-            **given.options(),
+            **_common(given),
         )
 
     def _provider_rules(self, options: Options) -> ProviderRules:
@@ -105,3 +105,10 @@ class WorkOSProvider(OAuthProxy):
             algorithms=("RS256",),
         )
         return replace(connection, verifier=verifier, id_tokens=rules, added_scopes=_ALWAYS_ASKED)
+
+
+def _common(given: WorkOSProviderSettings) -> CommonOptions:
+    """WorkOS documents the secret in the body only."""
+    options = given.options()
+    options.setdefault("token_endpoint_auth_method", "client_secret_post")
+    return options

@@ -67,7 +67,7 @@ class WorkOSTokenVerifier(UserinfoTokenVerifier):
             userinfo_url=f"{self.authkit_url}/oauth2/userinfo",
             check_application=any_audience
             if client_id is None
-            else by_introspection(f"{self.authkit_url}/oauth2/introspection", client_id, client_secret),
+            else by_introspection(f"{self.authkit_url}/oauth2/introspection", client_id, client_secret, in_body=True),
             required_scopes=required_scopes,
             base_url=base_url,
             timeout_seconds=timeout_seconds,
