@@ -14,10 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.races.house import House
 
+from vestibule.clients.assertions import ClientKeys
+from vestibule.errors import Unavailable
 from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, sign
 from vestibule.net.fetch import Fetcher, FetchFailed
+from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.uris import parse_uri
+from vestibule.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +149,35 @@ async def test_names_that_are_never_resolved_keep_nobody_else_waiting(monkeypatc
         assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 2) == "free"
     finally:
         released.set()
+
+
+class SlowWeb:
+    """Servers that take a connection and never answer."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def get(self, url, **limits):
+        self.asked += 1
+        await asyncio.Event().wait()
+
+
+async def test_slow_key_servers_hold_a_bounded_number_of_fetches():
+    """They share their connections with the fetches of client documents, which would have had to wait for one."""
+    web, clock = SlowWeb(), FakeClock()
+    keys = ClientKeys(web, clock)
+    metadata = [
+        ClientMetadata(
+            redirect_uris=(), token_endpoint_auth_method="private_key_jwt", jwks_uri=f"https://{number}.example/jwks"
+        )
+        for number in range(100)
+    ]
+    waiting = [asyncio.create_task(keys.keys_for(each, "a key")) for each in metadata]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    refused = [task for task in waiting if task.done()]
+    assert web.asked == 100 - len(refused) < 64
+    assert {type(task.exception()) for task in refused} == {Unavailable}
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

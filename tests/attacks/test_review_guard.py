@@ -29,7 +29,7 @@ async def test_a_prefix_is_made_of_whole_segments(prefix, path):
     assert reached == []
 
 
-@pytest.mark.spec("RS-24")
+@pytest.mark.spec("RS-26")
 @pytest.mark.parametrize("origin", [b"http://[", b"http://[::1", b"http://]", b"http://[x]", b"\xff", b"null", b""])
 async def test_an_origin_that_is_none_is_refused_and_nothing_breaks(origin):
     house = House()

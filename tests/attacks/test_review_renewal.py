@@ -13,7 +13,6 @@ pytestmark = pytest.mark.anyio
 MINUTE = 60
 
 
-@pytest.mark.spec("PX-14")
 @pytest.mark.parametrize("signs", ["both", "access token"])
 async def test_a_new_key_that_is_not_published_yet_ends_nothing(monkeypatch, signs):
     """Providers publish their keys through caches: a token can be signed with one before everybody can see it."""

@@ -13,7 +13,7 @@ from vestibule.errors import OAuthError, TokenRejected
 from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, check_times, check_type, decode, peek_header
 from vestibule.net.cache import TTLCache
-from vestibule.net.fetch import Fetcher, FetchForbidden
+from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden, FetchResult
 from vestibule.net.jwks import JWKSCache
 from vestibule.protocol.json_documents import read_json_object
 from vestibule.protocol.registration import ClientMetadata
@@ -30,6 +30,7 @@ _TYPES: Final = ("", "jwt", "client-authentication+jwt")
 _MAX_BYTES: Final = 16 * 1024
 _MAX_JTI: Final = 512
 _MAX_KEY_SETS: Final = 256
+_MAX_FETCHES: Final = 32  # with those of documents fewer than the connections there are: neither can keep the other waiting
 
 Spend = Callable[[str, str, float], Awaitable[bool]]
 """Takes kind, id and seconds; tells whether this was the first time."""
@@ -45,6 +46,7 @@ class ClientKeys:
         self._fetcher = fetcher
         self._clock = clock
         self._remote: TTLCache[str, JWKSCache] = TTLCache(_MAX_KEY_SETS, clock)
+        self._fetching = 0
 
     async def keys_for(self, metadata: ClientMetadata, kid: str | None) -> JWTKeySet:
         """The keys that may have signed.
@@ -62,10 +64,25 @@ class ClientKeys:
         except FetchForbidden as error:
             raise _refused(f"its jwks_uri must not be fetched: {error.detail}") from error
 
+    async def get(self, url: str, *, max_bytes: int, timeout: float, accept: str = "application/json") -> FetchResult:  # noqa: ASYNC109
+        """Fetch a key set. Slow servers, which anybody can name, hold a bounded number of fetches.
+
+        Raises:
+            FetchFailed: there are too many already, or as the fetcher says.
+            FetchForbidden: as the fetcher says.
+        """
+        if self._fetching >= _MAX_FETCHES:
+            raise FetchFailed("too many fetches at once")
+        self._fetching += 1
+        try:
+            return await self._fetcher.get(url, max_bytes=max_bytes, timeout=timeout, accept=accept)
+        finally:
+            self._fetching -= 1
+
     def _remote_keys(self, uri: str) -> JWKSCache:
         keys = self._remote.get(uri)
         if keys is None:
-            keys = JWKSCache(uri, self._fetcher, self._clock)
+            keys = JWKSCache(uri, self, self._clock)
             self._remote.put(uri, keys, 24 * 3600.0)
         return keys
 

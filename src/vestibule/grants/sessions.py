@@ -77,6 +77,7 @@ class Sessions:
         self._renewal = renewal
         self._now: Callable[[], float] = clock.now
         self._delay = revocation_delay
+        self._longest = revocation_delay + 1  # what is good for longer is from before the clock was set back
         self._max_tokens = max_tokens
         self._verified: dict[bytes, _Verified] = {}
         self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()
@@ -93,7 +94,7 @@ class Sessions:
         digest = hashlib.sha256(token.encode()).digest()  # all of it: a cache keyed by a part mixes users up (CVE-2026-35030)
         entry = self._verified.get(digest)
         now = self._now()
-        if entry is None or entry.session.good_until <= now or entry.good_until <= now:
+        if entry is None or not now < entry.session.good_until <= now + self._longest or entry.good_until <= now:
             entry = await self._verify_anew(token, digest, entry, now)
         return _caller(entry.claims, entry.session.grant)
 
