@@ -19,8 +19,8 @@ async def test_a_revocation_elsewhere_is_noticed_in_time_although_the_clock_went
     there = House(store=here.store, clock=here.clock, provider=here.idp)
     client = await here.signed_in()
     token = client.tokens["access_token"]
-    here.clock.advance(2)
-    assert (await here.call(token)).status == 200
+    for _ in range(2):  # the first call writes down that the token is in use; the second one's answer is remembered
+        assert (await here.call(token)).status == 200
     here.clock.advance(-HOUR)
     assert (await there.revoke(client, client.tokens["refresh_token"])).status == 200
     here.clock.advance(6)
