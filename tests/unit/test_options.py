@@ -134,7 +134,7 @@ def test_a_misspelt_option_is_refused(bridge: Any) -> None:
         ("token_endpoint_auth_method", "client_secret_jwt"),
         ("extra_authorize_params", {"state": "fixed"}),
         ("extra_token_params", {"code": "fixed"}),
-        ("client_storage", "redis://localhost"),
+        ("client_storage", "mysql://localhost"),
         ("jwt_signing_key", "short"),
         ("issuer_url", "http://mcp.example.com"),
     ],

@@ -49,18 +49,20 @@ class KeyValueStore:
     Args:
         key_value: the store to adapt.
         clock: the time.
+        is_replaced: whether it only hands over its records to another store, so that nothing need be said of what it lacks.
 
     Attributes:
         can_scan: whether the store can list its keys; without that :meth:`scan` finds nothing.
     """
 
-    def __init__(self, key_value: AsyncKeyValueProtocol, clock: Clock | None = None) -> None:
+    def __init__(self, key_value: AsyncKeyValueProtocol, clock: Clock | None = None, *, is_replaced: bool = False) -> None:
         self._key_value = key_value
         self._clock = clock or SystemClock()
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[asyncio.Lock, ...]] = WeakKeyDictionary()
         self._lost_claims: OrderedDict[str, float] = OrderedDict()
         self.can_scan = isinstance(key_value, AsyncEnumerateKeysProtocol)
-        self._say_what_is_missing()
+        if not is_replaced:
+            self._say_what_is_missing()
 
     def __repr__(self) -> str:
         return f"<KeyValueStore over {type(self._key_value).__name__}>"
@@ -80,10 +82,10 @@ class KeyValueStore:
     async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
         async with self._lock(key):
             record = await self.get(key)
-            if record is None or record.version != version or not await self._claim(key, record):
+            if record is None or record.version != version or not await self.claim(key, record):
                 return False
             if value is None:
-                return await self._asked(self._key_value.delete(key, collection=_RECORDS))
+                return await self.drop(key)
             await self._put(key, value, ttl)
             return True
 
@@ -102,6 +104,20 @@ class KeyValueStore:
     async def aclose(self) -> None:
         """Does nothing: the adapted store belongs to whoever made it."""
 
+    async def claim(self, key: str, record: Record) -> bool:
+        """Whether the caller, and nobody else, may replace or remove this version of the record."""
+        claim = _claim_key(key, record.version)
+        if await self._asked(self._key_value.delete(claim, collection=_CLAIMS)):
+            return True
+        if self._is_lost(claim):
+            ttl = max(record.expires_at - self._clock.now(), _MINIMUM_TTL)
+            await self._asked(self._key_value.put(claim, {}, collection=_CLAIMS, ttl=ttl))
+        return False
+
+    async def drop(self, key: str) -> bool:
+        """Remove a record that the caller has claimed."""
+        return await self._asked(self._key_value.delete(key, collection=_RECORDS))
+
     async def _read(self, key: str) -> dict[str, Any] | None:
         try:
             return await self._key_value.get(key, collection=_RECORDS)
@@ -115,15 +131,6 @@ class KeyValueStore:
         # The claim first: a record without its claim could not be replaced, a claim without its record hurts nobody.
         await self._asked(self._key_value.put(_claim_key(key, version), {}, collection=_CLAIMS, ttl=kept))
         await self._asked(self._key_value.put(key, content, collection=_RECORDS, ttl=kept))
-
-    async def _claim(self, key: str, record: Record) -> bool:
-        claim = _claim_key(key, record.version)
-        if await self._asked(self._key_value.delete(claim, collection=_CLAIMS)):
-            return True
-        if self._is_lost(claim):
-            ttl = max(record.expires_at - self._clock.now(), _MINIMUM_TTL)
-            await self._asked(self._key_value.put(claim, {}, collection=_CLAIMS, ttl=ttl))
-        return False
 
     def _is_lost(self, claim: str) -> bool:
         """Whether a process must have died between its claim and its write: the version outlives the claim for long."""

@@ -26,22 +26,16 @@ _log = logging.getLogger("vestibule.storage")
 ClientStorage = Union[None, str, os.PathLike[str], Store, "AsyncKeyValueProtocol"]
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-_NOT_YET = {
-    "redis": "redis",
-    "rediss": "redis",
-    "valkey": "redis",
-    "valkeys": "redis",
-    "postgresql": "postgres",
-    "postgres": "postgres",
-}
+_POSTGRES_SCHEMES = ("postgresql", "postgres")
+_REDIS_KINDS = ("redis", "rediss", "valkey", "valkeys")
 
 
 def open_store(client_storage: ClientStorage, *, namespace: str, public_url: str, clock: Clock | None = None) -> Store:
     """The store that a setting names. The log says where state is kept and whether it survives a restart.
 
     Args:
-        client_storage: None for the default SQLite file; ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or
-            ``memory://``; a path; a store; or a ``py-key-value-aio`` store.
+        client_storage: None for the default SQLite file; ``sqlite:///relative/path``, ``sqlite:////absolute/path``,
+            ``redis://…``, ``valkey://…``, ``postgresql://…`` or ``memory://``; a path; a store; or a ``py-key-value-aio`` store.
         namespace: what tells two servers on one machine apart, the issuer; each has a default file of its own.
         public_url: the server's URL, for the log.
         clock: the time.
@@ -64,6 +58,8 @@ def key_path(store: Store, *, namespace: str) -> Path:
     """Where the generated signing key is kept: beside the store's file, or in :func:`default_directory`."""
     if isinstance(store, SQLiteStore) and store.path is not None:
         return store.path.with_suffix(".key")
+    if not isinstance(store, SQLiteStore | MemoryStore):
+        _log.warning("%r may serve several machines, and they need one key: set jwt_signing_key on all of them", store)
     return default_directory() / f"{_file_stem(namespace)}.key"
 
 
@@ -78,8 +74,9 @@ def _choose(client_storage: ClientStorage, namespace: str, clock: Clock | None) 
         return client_storage
     if all(callable(getattr(client_storage, verb, None)) for verb in ("get", "put", "delete", "ttl")):
         from vestibule.storage.key_value import KeyValueStore
+        from vestibule.storage.lifted import lift
 
-        return KeyValueStore(client_storage, clock)
+        return lift(client_storage, clock) or KeyValueStore(client_storage, clock)
     raise ConfigurationError(
         "client_storage must be a store, a URL such as sqlite:////var/lib/vestibule/state.sqlite3, or None."
     )
@@ -92,12 +89,31 @@ def _from_url(url: str, clock: Clock | None) -> Store:
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         path = rest[1:]
         return SQLiteStore(path if path == ":memory:" else Path(path).expanduser(), clock)
-    if scheme in _NOT_YET:
-        raise ConfigurationError(
-            f"client_storage: {scheme}:// needs the extra vestibule[{_NOT_YET[scheme]}], not available yet."
-        )
+    if scheme.partition("+")[0] in _REDIS_KINDS:
+        return _redis(url, clock)
+    if scheme in _POSTGRES_SCHEMES:
+        return _postgres(url, clock)
     # The URL itself may hold a password, so it is not repeated.
-    raise ConfigurationError("client_storage: only sqlite:///path (four slashes for an absolute path) and memory:// are known.")
+    raise ConfigurationError(
+        "client_storage: only sqlite:///path (four slashes for an absolute path), redis://, valkey://, postgresql:// and memory://"
+        " are known."
+    )
+
+
+def _redis(url: str, clock: Clock | None) -> Store:
+    try:
+        from vestibule.storage.redis import RedisStore
+    except ImportError as error:
+        raise ConfigurationError("client_storage: Redis and Valkey need the extra vestibule[redis].") from error
+    return RedisStore(url, clock=clock)
+
+
+def _postgres(url: str, clock: Clock | None) -> Store:
+    try:
+        from vestibule.storage.postgres import PostgresStore
+    except ImportError as error:
+        raise ConfigurationError("client_storage: PostgreSQL needs the extra vestibule[postgres].") from error
+    return PostgresStore(url, clock=clock)
 
 
 def _file_stem(namespace: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from vestibule.errors import ConfigurationError
 from vestibule.storage.key_value import KeyValueStore
 from vestibule.storage.locate import ClientStorage, default_directory, key_path, open_store
 from vestibule.storage.memory import MemoryStore
+from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.protocol import Store
+from vestibule.storage.redis import RedisStore
 from vestibule.storage.sqlite import SQLiteStore
 
 URL = "https://mcp.example.com"
@@ -75,11 +78,66 @@ def test_a_setting_that_names_no_store_is_refused(setting) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["redis", "valkey", "postgresql"])
-def test_a_store_to_come_names_its_extra(scheme: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"vestibule\[(redis|postgres)\]") as caught:
+@pytest.mark.parametrize(
+    ("url", "kind", "shown"),
+    [
+        ("redis://user:hunter2@host:6380/1?socket_timeout=1", RedisStore, "redis://host:6380/1"),
+        ("valkeys://user:hunter2@host", RedisStore, "valkeys://host"),
+        (
+            "redis+sentinel://:hunter2@a:1,b:2/service/0?sentinel_password=hunter2",
+            RedisStore,
+            "redis+sentinel://a:1,b:2/service/0",
+        ),
+        ("rediss+cluster://:hunter2@a,b:2", RedisStore, "rediss+cluster://a,b:2"),
+        ("postgresql://user:hunter2@host/name?sslpassword=hunter2", PostgresStore, "postgresql://host/name"),
+        ("postgres://user:hunter2@a,b/name", PostgresStore, "postgres://a,b/name"),
+    ],
+)
+def test_a_url_of_a_server_is_opened_and_its_password_not_told(url: str, kind: type, shown: str, caplog) -> None:
+    with caplog.at_level(logging.INFO, "vestibule"):
+        store = opened(url)
+    assert isinstance(store, kind)
+    assert shown in caplog.text
+    assert "hunter2" not in caplog.text + repr(store)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "library", "extra"),
+    [("redis", "redis", "redis"), ("valkeys+cluster", "redis", "redis"), ("postgresql", "asyncpg", "postgres")],
+)
+def test_a_store_whose_library_is_missing_names_its_extra(
+    scheme: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("vestibule.storage.redis", "vestibule.storage.postgres"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigurationError, match=rf"vestibule\[{extra}\]") as caught:
         opened(f"{scheme}://user:hunter2@host/0")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:hunter2@host:port",
+        "redis://user:hunter2@host?socket_timeout=hunter2",
+        "redis+sentinel://user:hunter2@host",
+        "redis+cluster://user:hunter2@host:port",
+        "redis+other://user:hunter2@host",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="client_storage") as caught:
+        opened(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_key_that_other_machines_lack_is_warned_of(caplog) -> None:
+    with caplog.at_level(logging.WARNING, "vestibule"):
+        key_path(opened(None), namespace=URL)
+        assert "jwt_signing_key" not in caplog.text
+        key_path(opened("redis://localhost"), namespace=URL)
+    assert "jwt_signing_key" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,249 @@
+"""Records in PostgreSQL, for any number of processes and machines.
+
+Each verb is one statement on one row. No connection is changed or kept for longer than a verb, and nothing is prepared on it, so
+that a pooler in front (pgbouncer in transaction mode) may hand out another one each time.
+
+Durability is the server's: by default what was answered is on its disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import asyncpg
+
+from vestibule.clock import Clock, SystemClock
+from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
+from vestibule.storage.protocol import Record, new_version
+from vestibule.storage.remote import Health, PerLoop, shown_url
+
+__all__ = ["PostgresStore"]
+
+_GET: Final = "SELECT value, version, expires_at FROM {table} WHERE key = $1 AND expires_at > $2"
+_PUT_NEW: Final = (
+    "INSERT INTO {table} AS held (key, value, version, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE"
+    " SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at WHERE held.expires_at <= $5"
+    " RETURNING 1"
+)
+_REPLACE: Final = "UPDATE {table} SET value = $1, version = $2, expires_at = $3 WHERE key = $4 AND version = $5 AND expires_at > $6 RETURNING 1"
+_DELETE: Final = "DELETE FROM {table} WHERE key = $1 AND version = $2 AND expires_at > $3 RETURNING 1"
+# Rows that somebody is just writing are passed over: they are not worth a wait, and may be about to live again.
+_PURGE: Final = (
+    "DELETE FROM {table} WHERE expires_at <= $1 AND key IN"
+    " (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+)
+_SCAN: Final = (
+    "SELECT key, value, version, expires_at FROM {table} WHERE key > $1 AND key >= $2 AND ($3::text IS NULL OR key < $3)"
+    " AND expires_at > $4 ORDER BY key LIMIT 100"
+)
+
+_ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
+
+_BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
+# The server says that it did nothing, because of what others did at the same time.
+_NOT_DONE: Final = asyncpg.TransactionRollbackError
+_TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (asyncpg.ReadOnlySQLTransactionError, "the server is read-only"),
+    (asyncpg.DiskFullError, "the server's disk is full"),
+    (asyncpg.InsufficientPrivilegeError, "the role may not do what is needed: select, insert, update and delete on the table"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "the server refuses the credentials"),
+    (asyncpg.InvalidCatalogNameError, "the database does not exist"),
+    (asyncpg.TooManyConnectionsError, "the server has no connection left"),
+    (asyncpg.CannotConnectNowError, "the server is starting or stopping"),
+    (asyncpg.QueryCanceledError, "the server does not answer in time"),
+    (TimeoutError, "the server does not answer in time"),
+    (OSError, "the server cannot be reached"),
+    *((kind, "the connection broke") for kind in _BROKEN),
+)
+
+
+class _Opened:
+    """The pool of one event loop; None until the table is known to be there."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.pool: Any = None
+        self.has_migrated = False
+
+
+class PostgresStore:
+    """A :class:`~vestibule.storage.protocol.Store` in one table, which is made if it is not there. For several event loops.
+
+    Args:
+        url: e.g. ``postgresql://user:password@host:5432/database?sslmode=verify-full``, as ``asyncpg`` and ``libpq`` read it.
+        table: its name, perhaps with a schema before it.
+        prefix: what every key in the table starts with.
+        clock: the time.
+        timeout: seconds that a verb may take.
+        max_connections: for each event loop.
+        options: further options of ``asyncpg.connect``, e.g. ``host`` and ``password`` in place of a URL.
+
+    Raises:
+        ConfigurationError: `table` is no name.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        table: str = TABLE,
+        prefix: str = "",
+        clock: Clock | None = None,
+        timeout: float = 5.0,
+        max_connections: int = 10,
+        **options: Any,
+    ) -> None:
+        try:
+            self._table = checked_table(table)
+        except ValueError as error:
+            raise ConfigurationError(f"client_storage: {error}") from error
+        self._settings = {"dsn": url, "timeout": timeout, "max_size": max_connections, **options}
+        shown = shown_url(url) if url else f"postgresql://{options.get('host', '')}/{options.get('database', '')}"
+        self._name = f"<PostgresStore {shown} {table}>"
+        self._health = Health(self._name)
+        self._prefix = prefix
+        self._clock = clock or SystemClock()
+        self._timeout = timeout
+        self._writes = 0
+        self._pools = PerLoop(_Opened)
+
+    def __repr__(self) -> str:
+        return self._name
+
+    async def get(self, key: str) -> Record | None:
+        rows = await self._execute(_GET, self._prefix + key, self._clock.now(), is_read=True)
+        return Record(*rows[0]) if rows else None
+
+    async def put_new(self, key: str, value: bytes, ttl: float) -> bool:
+        now = self._clock.now()
+        return await self._write(_PUT_NEW, self._prefix + key, value, new_version(), now + ttl, now)
+
+    async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
+        now = self._clock.now()
+        if value is None:
+            return await self._write(_DELETE, self._prefix + key, version, now)
+        return await self._write(_REPLACE, value, new_version(), now + ttl, self._prefix + key, version, now)
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:
+        start = self._prefix + prefix
+        last, end = "", start[:-1] + chr(ord(start[-1]) + 1) if start else None
+        while rows := await self._execute(_SCAN, last, start, end, self._clock.now(), is_read=True):
+            for key, *record in rows:
+                yield key.removeprefix(self._prefix), Record(*record)
+            last = rows[-1][0]
+
+    async def purge(self, limit: int = 1000) -> int:
+        return len(await self._execute(_PURGE, self._clock.now(), limit))
+
+    async def prepare(self) -> bool:
+        """Create the table or bring it up to date now, instead of with the first verb. True if there was anything to do.
+
+        Raises:
+            Unavailable: the server does not answer, or refuses.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._pool()
+        except _FAILURES as error:
+            raise self._health.failed(_trouble(error)) from error
+        return self._pools.here().has_migrated
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections. Another use of the store opens new ones."""
+        opened = self._pools.forget()
+        if opened is None or opened.pool is None:
+            return
+        with suppress(*_FAILURES):
+            async with asyncio.timeout(self._timeout):
+                await opened.pool.close()
+
+    async def _write(self, statement: str, *values: Any) -> bool:
+        done = bool(await self._execute(statement, *values))
+        self._writes += 1
+        if self._writes % _WRITES_PER_SWEEP == 0:
+            with suppress(Unavailable):  # a later write does it
+                await self.purge(_SWEPT_AT_ONCE)
+        return done
+
+    async def _execute(self, statement: str, *values: Any, is_read: bool = False) -> list[Any]:
+        """Run one statement; again if the server says that it did nothing, or if it only reads and the connection was broken."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                rows = await self._execute_now(statement.format(table=self._table), values)
+            except _FAILURES as error:
+                await self._renew(error)
+                if attempt < _ATTEMPTS and _may_repeat(error, is_read):
+                    continue
+                raise self._health.failed(_trouble(error)) from error
+            break
+        self._health.works()
+        return rows
+
+    async def _execute_now(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        async with asyncio.timeout(self._timeout):
+            pool = await self._pool()
+            async with _connection(pool, self._timeout) as connection:
+                rows: list[Any] = await connection.fetch(statement, *values)
+                return rows
+
+    async def _pool(self) -> Any:
+        opened = self._pools.here()
+        async with opened.lock:
+            if opened.pool is None:
+                await self._open(opened)
+        return opened.pool
+
+    async def _open(self, opened: _Opened) -> None:
+        pool = await asyncpg.create_pool(**self._settings, min_size=0, statement_cache_size=0, reset=_nothing_to_reset)
+        try:
+            async with _connection(pool, self._timeout) as connection:
+                opened.has_migrated = await migrate(connection, self._table)
+        except BaseException:
+            pool.terminate()
+            raise
+        opened.pool = pool
+
+    async def _renew(self, error: Exception) -> None:
+        """Let go of connections to a server that is not, or no longer, the right one."""
+        opened = self._pools.here()
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and opened.pool is not None:
+            await opened.pool.expire_connections()  # after a failover its name may stand for another
+        if isinstance(error, asyncpg.UndefinedTableError):
+            self._pools.forget()  # somebody started the server anew, and empty
+            opened.pool.terminate()
+
+
+@asynccontextmanager
+async def _connection(pool: Any, seconds: float) -> AsyncIterator[Any]:
+    connection = await pool.acquire(timeout=seconds)
+    try:
+        yield connection
+    except asyncpg.PostgresError:
+        raise
+    except BaseException:
+        # Otherwise the pool would wait until the server has confirmed that it gave up, which it may never do.
+        connection.terminate()
+        raise
+    finally:
+        await pool.release(connection)
+
+
+def _may_repeat(error: Exception, is_read: bool) -> bool:
+    if isinstance(error, TimeoutError):  # it is an OSError, too, but the time is over
+        return False
+    return isinstance(error, _NOT_DONE) or (is_read and isinstance(error, _BROKEN))
+
+
+async def _nothing_to_reset(connection: Any) -> None:
+    """In place of the statements by which a pool puts back what a user of a connection changed: each would be one more round trip."""
+
+
+def _trouble(error: BaseException) -> str:
+    if isinstance(error, SchemaTooNew):
+        return str(error)
+    return next((text for kind, text in _TROUBLE if isinstance(error, kind)), f"the server reports {type(error).__name__}")

@@ -1,0 +1,146 @@
+"""From a URL to a client of Redis or Valkey: one server, a master that Sentinels name, or a cluster.
+
+Nothing is repeated behind our back: a client that sent a write twice because the first answer was lost would report a replacement
+that it made itself as refused, and that looks like theft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster, Sentinel, SentinelConnectionPool
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from vestibule.errors import ConfigurationError
+
+__all__ = ["Client", "SCHEMES", "client_builder", "same_server", "weaknesses"]
+
+Client: TypeAlias = "Redis | RedisCluster"
+Builder: TypeAlias = Callable[[], Client]
+
+_PLAIN: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+SCHEMES: Final = frozenset(f"{scheme}{suffix}" for scheme in _PLAIN for suffix in ("", "+sentinel", "+cluster"))
+"""What a URL may start with; the ``s`` is TLS."""
+
+_MAX_CONNECTIONS = 50
+_SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
+
+
+def client_builder(url: str, *, timeout: float) -> Builder:
+    """What makes a client for the running event loop.
+
+    Args:
+        url: e.g. ``rediss://user:password@host:6380/0``, ``redis+sentinel://host-a:26379,host-b:26379/service/0`` or
+            ``redis+cluster://host-a:6379,host-b:6379``; further connection options of ``redis`` as query parameters.
+        timeout: seconds to wait for a connection, and for an answer.
+
+    Raises:
+        ConfigurationError: the URL cannot be understood.
+    """
+    parts = urlsplit(url)
+    scheme, _, kind = parts.scheme.partition("+")
+    build = {"": _single, "sentinel": _sentinel, "cluster": _cluster}.get(kind)
+    if scheme not in _PLAIN or build is None:
+        raise ConfigurationError("client_storage: this is no URL of a Redis or Valkey server.")
+    try:
+        return build(parts._replace(scheme=_PLAIN[scheme]), _options(timeout))
+    except (ValueError, TypeError, RedisError) as error:
+        # The text of the error may repeat the URL, and with it a password.
+        raise ConfigurationError(f"client_storage: the {parts.scheme}:// URL cannot be understood.") from error
+
+
+def same_server(client: Redis, *, timeout: float) -> Builder | None:
+    """What makes clients of the server that `client` uses; None where it is found in a way that cannot be repeated."""
+    pool = client.connection_pool
+    if isinstance(pool, SentinelConnectionPool) or not isinstance(pool, ConnectionPool):
+        return None
+    kept = {name: value for name, value in pool.connection_kwargs.items() if value is not None}
+    chosen = kept | _options(timeout) | {"decode_responses": False}
+    return _pooled(pool.connection_class, chosen)
+
+
+async def weaknesses(client: Client) -> list[str]:
+    """How the server may lose records, by its own word, one sentence each; empty where it does not tell."""
+    told = await client.info()
+    found = []
+    if str(told.get("maxmemory_policy", "noeviction")) != "noeviction" and int(told.get("maxmemory", 0)):
+        found.append("it removes living records when its memory is full: set maxmemory-policy noeviction")
+    if told.get("aof_enabled") == 0:
+        found.append("it keeps no append-only file: what was written since its last snapshot ends with it")
+    return found
+
+
+def _options(timeout: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _pooled(connection_class: Any, options: dict[str, Any]) -> Builder:
+    def build() -> Client:
+        # A burst waits for a connection instead of failing for want of one.
+        pool = BlockingConnectionPool(
+            **{"max_connections": _MAX_CONNECTIONS, "timeout": options["socket_timeout"], **options},
+            connection_class=connection_class,
+        )
+        return Redis.from_pool(pool)
+
+    return build
+
+
+def _single(parts: SplitResult, options: dict[str, Any]) -> Builder:
+    read = dict(parse_url(parts.geturl()))
+    connection_class = read.pop("connection_class", ConnectionPool().connection_class)
+    return _pooled(connection_class, options | read)
+
+
+def _sentinel(parts: SplitResult, options: dict[str, Any]) -> Builder:
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("the URL names no service")
+    query = dict(parse_qsl(parts.query))
+    own = {name.removeprefix("sentinel_"): query.pop(name) for name in _SENTINEL_OPTIONS if name in query}
+    addresses, read = _several(parts._replace(path=f"/{database}", query=urlencode(query)))
+    chosen = options | read
+    tls = {"ssl": True} if chosen.get("ssl") else {}
+
+    def build() -> Client:
+        sentinel: Any = Sentinel(addresses, sentinel_kwargs=options | tls | own, **chosen)  # type: ignore[no-untyped-call]
+        client: Client = sentinel.master_for(service)
+        return client
+
+    return build
+
+
+def _cluster(parts: SplitResult, options: dict[str, Any]) -> Builder:
+    addresses, read = _several(parts)
+    chosen = options | read
+    chosen.pop("db", None)  # a cluster has only one
+
+    def build() -> Client:
+        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in addresses], **chosen)
+
+    return build
+
+
+def _several(parts: SplitResult) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """The addresses of a URL that lists several, and the options that they share."""
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    named = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    default = 26379 if parts.path.strip("/") else 6379
+    addresses = [(host.hostname or "localhost", host.port or default) for host in named]
+    read = dict(parse_url(parts._replace(netloc=f"{credentials}{at}localhost").geturl()))
+    for name in ("host", "port", "connection_class"):
+        read.pop(name, None)
+    if parts.scheme == "rediss":
+        read["ssl"] = True
+    return addresses, read

@@ -1,0 +1,73 @@
+"""What the stores behind a network have in common: a client for each event loop, and one line in the log for each trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from vestibule import reasons
+from vestibule.errors import Unavailable
+
+__all__ = ["Health", "PerLoop", "shown_url"]
+
+_log = logging.getLogger("vestibule.storage")
+_Client = TypeVar("_Client")
+
+
+class PerLoop(Generic[_Client]):
+    """One client for each event loop: a connection that was made in one cannot be used in another.
+
+    Args:
+        build: makes a client, inside the loop that it is for.
+    """
+
+    def __init__(self, build: Callable[[], _Client]) -> None:
+        self._build = build
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
+
+    def here(self) -> _Client:
+        """The client of the running loop."""
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._build()
+        return client
+
+    def forget(self) -> _Client | None:
+        """The client of the running loop, which is no longer ours: the next use makes another."""
+        return self._clients.pop(asyncio.get_running_loop(), None)
+
+
+class Health:
+    """Whether a server works, said once when that changes.
+
+    Args:
+        name: what the log calls the store; no credentials.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._trouble = ""
+
+    def failed(self, trouble: str) -> Unavailable:
+        """Log what is wrong, once per kind of trouble, and return what to raise."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.error("%s: %s", self._name, trouble)
+        return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
+
+    def works(self) -> None:
+        """Say that the trouble is over, if there was any."""
+        if self._trouble:
+            self._trouble = ""
+            _log.info("%s works again", self._name)
+
+
+def shown_url(url: str) -> str:
+    """A store's URL without credentials and options, which may hold a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
