@@ -96,9 +96,9 @@ async def _echo(request: Request) -> Response:
     return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": who})
 
 
-def protected_server() -> Starlette:
+def protected_server(path: str = "/mcp") -> Starlette:
     """What is to be protected."""
-    return Starlette(routes=[Route("/mcp", _echo, methods=["GET", "POST", "DELETE"])])
+    return Starlette(routes=[Route(path, _echo, methods=["GET", "POST", "DELETE"])])
 
 
 @dataclass(kw_only=True)
@@ -113,11 +113,12 @@ class Stage:
     base_url: str
     apps: dict[str, Any]
     events: list[Event]
+    path: str = "/mcp"
     _open: list[Any] = field(default_factory=list)
 
     @property
     def resource(self) -> str:
-        return f"{self.base_url}/mcp"
+        return f"{self.base_url}{self.path}".rstrip("/")
 
     @property
     def callback(self) -> str:
@@ -180,6 +181,7 @@ async def set_stage(
     provider: Mapping[str, Any] | None = None,
     document: Mapping[str, Any] | None = None,
     base_url: str = BASE,
+    path: str = "/mcp",
     store: Store | None = None,
     at: DevelopmentProvider | None = None,
     bridge: Callable[..., Any] = KnownProxy,
@@ -190,6 +192,7 @@ async def set_stage(
     Args:
         provider: options of the identity provider.
         document: members to change in its discovery document; None leaves one out.
+        path: of the protected server.
         store: the store to use.
         at: an identity provider that is there already.
         bridge: makes the bridge from the discovery document and keyword arguments.
@@ -211,10 +214,10 @@ async def set_stage(
         "http_client": provider_http,
     }
     auth = bridge({name: value for name, value in discovered.items() if value is not None}, **{**settings, **common, **options})
-    app = auth.protect(protected_server())
+    app = auth.protect(protected_server(path), path)
     url = urlsplit(base_url)
     if url.path:
-        app = Starlette(routes=[*auth.get_well_known_routes("/mcp"), Mount(url.path, app)])
+        app = Starlette(routes=[*auth.get_well_known_routes(path), Mount(url.path, app)])
     return Stage(
         clock=clock,
         provider=idp,
@@ -222,6 +225,7 @@ async def set_stage(
         store=kept,
         auth=auth,
         base_url=base_url,
+        path=path,
         apps={f"{url.scheme}://{url.netloc}": app, idp.issuer: idp.app},
         events=events,
     )
