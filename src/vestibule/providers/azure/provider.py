@@ -195,6 +195,8 @@ class AzureProvider(OAuthProxy):
 
     def _connected(self, connection: Connection, options: Options) -> Connection:
         """ID tokens come where ``openid`` is asked for, and are then checked."""
+        if "openid" not in self._beside:
+            return connection
         keys = JWKSCache(
             self._verifier.authority.jwks_uri, TrustedClient(options.http_client, clock=options.clock), options.clock
         )
