@@ -90,6 +90,25 @@ async def test_other_tokens_are_rejected_with_the_reason(house: House, vector: d
     assert refused.value.reason.code == vector["reason"]
 
 
+@pytest.mark.parametrize("kind", ["accepted", "rejected"])
+async def test_a_combination_knows_its_tokens_by_their_issuer(house: House, kind: str) -> None:
+    for vector in VECTORS[kind]:
+        check, token = verifier(house, vector)
+        if kind == "accepted":
+            assert check.recognises(token) is not False, vector["name"]
+        elif vector["reason"] == "token_issuer" and "B2C" not in vector["name"]:
+            assert check.recognises(token) is False, vector["name"]
+        assert check.recognises("opaque") is False
+
+
+async def test_an_issuer_that_was_learned_is_known(house: House) -> None:
+    vector = next(vector for vector in VECTORS["accepted"] if vector["name"] == "B2C user flow")
+    check, token = verifier(house, vector)
+    assert check.recognises(token) is None
+    await check.check_token(token)
+    assert check.recognises(token) is True
+
+
 async def test_a_policy_that_cannot_be_discovered_is_no_verdict(house: House) -> None:
     vector = next(vector for vector in VECTORS["accepted"] if vector["name"] == "B2C user flow")
     fake = FakeEntra(clock=house.clock, host=B2C, policy="B2C_1_susi", down={"openid-configuration"})

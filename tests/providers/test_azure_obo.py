@@ -22,6 +22,7 @@ from vestibule.clock import SystemClock
 from vestibule.hosts import asgi
 from vestibule.providers.azure import AzureJWTVerifier, AzureProvider, EntraOBOToken
 from vestibule.providers.azure.on_behalf_of import exchange_for
+from vestibule.proxy.multi import MultiAuth
 from vestibule.proxy.remote import RemoteAuthProvider
 from vestibule.resource.identity import current_provider
 from vestibule.testing import ScriptedClient, ScriptedUser
@@ -284,6 +285,18 @@ async def test_a_token_of_an_application(cloud: Cloud) -> None:
     with pytest.raises(RuntimeError, match=r"AADSTS7000114.*without a user"):
         await exchanged(cloud.provider(), token)
     assert not cloud.exchanges()
+
+
+async def test_a_machine_beside_the_people(cloud: Cloud) -> None:
+    """Several ways in on one endpoint: the bridge is found behind them, and the machine's token told apart."""
+    machines = AzureJWTVerifier(client_id=APP, tenant_id=HOME, base_authority=cloud.authority)
+    auth = cloud.provider()
+    both = MultiAuth(server=auth, verifiers={"machines": machines})
+    assert "graph-token-of" in await exchanged(both, caller(cloud, cloud.fake.access_token()))
+    token = AccessToken(token=cloud.fake.app_only_token(), client_id=APP, scopes=[], claims={"idtyp": "app"})
+    with pytest.raises(RuntimeError, match="AADSTS7000114"):
+        await exchanged(both, token)
+    await auth.close_obo_credentials()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import httpx2
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
+from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
 from vestibule.providers.azure.authority import PUBLIC_CLOUD, Authority, is_tenant_id
 from vestibule.providers.azure.scopes import OIDC_SCOPES, ScopeNames
@@ -55,17 +56,28 @@ class AzureIssuers:
             TokenRejected: its tenant may not come.
             Unavailable: the discovery document cannot be had.
         """
-        if self._token_issuer is not None:
-            self._check_tenant(claims)
-            return (self._token_issuer,)
-        if self._authority.is_shared:
-            return (self._authority.issuer(self._check_tenant(claims), claims.get("ver")),)
         self._check_tenant(claims)
-        if self._authority.has_known_issuer:
-            return (self._authority.issuer(self._authority.tenant.lower(), claims.get("ver")),)
-        return self._of_version(await self._discovered(), claims)
+        known = self._known(claims)
+        return (known or self._of_version(await self._discovered(), claims),)
 
-    def _check_tenant(self, claims: Mapping[str, Any]) -> str:
+    def recognise(self, claims: Mapping[str, Any]) -> bool | None:
+        """Whether a token with these claims says that it is of one of the issuers; None if that is not known yet."""
+        known = self._known(claims)
+        if known is None and self._learned is not None:
+            known = self._of_version(self._learned, claims)
+        return None if known is None else claims.get("iss") == known
+
+    def _known(self, claims: Mapping[str, Any]) -> str | None:
+        """The issuer that can be told without asking."""
+        if self._token_issuer is not None:
+            return self._token_issuer
+        if self._authority.is_shared:
+            return self._authority.issuer(str(claims.get("tid")), claims.get("ver"))
+        if self._authority.has_known_issuer:
+            return self._authority.issuer(self._authority.tenant.lower(), claims.get("ver"))
+        return None
+
+    def _check_tenant(self, claims: Mapping[str, Any]) -> None:
         """The tenant of the token. Where many may come, it must be one of those; where one may, the issuer names it already."""
         tenant = claims.get("tid")
         known = is_tenant_id(tenant)
@@ -75,14 +87,13 @@ class AzureIssuers:
             raise TokenRejected(reasons.TOKEN_CLAIMS, "tid is missing")
         if self._authority.is_shared and not self._authority.admits(str(tenant)):
             raise TokenRejected(reasons.SIGN_IN_REFUSED, f"the account is not one for tenant_id={self._authority.tenant}")
-        return str(tenant)
 
-    def _of_version(self, learned: str, claims: Mapping[str, Any]) -> Collection[str]:
+    def _of_version(self, learned: str, claims: Mapping[str, Any]) -> str:
         """A tenant that was given by its domain signs as its GUID, which the document tells, in either form."""
         tenant = learned.removeprefix(f"https://{self._authority.host}/").partition("/")[0]
         if self._authority.is_b2c or not is_tenant_id(tenant):
-            return (learned,)
-        return (self._authority.issuer(tenant, claims.get("ver")),)
+            return learned
+        return self._authority.issuer(tenant, claims.get("ver"))
 
     async def _discovered(self) -> str:
         """Not strict: B2C names an issuer with the tenant's GUID and without the policy, which must be of the same origin."""
@@ -149,6 +160,10 @@ class AzureJWTVerifier(JWTVerifier):
             http_client=http_client,
             clock=now,
         )
+
+    def recognises(self, token: str) -> bool | None:
+        claims = peek_claims(token)
+        return False if claims is None else self.issuers.recognise(claims)
 
     async def accepted_issuers(self, claims: Mapping[str, Any]) -> Collection[str]:
         return await self.issuers.of(claims)
