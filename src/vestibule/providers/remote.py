@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["RegisteringProvider", "RemoteOptions", "RemoteSettings", "ResourceJWTVerifier"]
 
 _SERVER = "/.well-known/oauth-authorization-server"
-
-_log = logging.getLogger("vestibule.providers")
 
 
 class RemoteOptions(TypedDict, total=False):
@@ -164,7 +161,6 @@ class ResourceJWTVerifier(JWTVerifier):
         if not self._has_told:
             self._has_told = True
             detail = self._advice(next(iter(self.accepted_audiences())))
-            _log.warning("%s", detail)
             emit(Event(name="operator", reason=reasons.TOKEN_AUDIENCE.code, detail=detail))
 
 
