@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.clients.transcript import AtOnce, Later, Login, Request, Same, Step, Stopped, Transcript, Trouble
-from tests.flows.stage import Stage, query_of
+from tests.clients.transcript import AtOnce, Later, Login, Request, Same, Step, Stopped, Transcript, Trouble, Windows
+from tests.flows.stage import Stage, open_consent, query_of
 
 from vestibule.keys import base64url, jwt
 from vestibule.protocol.pkce import challenge_for
@@ -84,7 +84,9 @@ class Replayer:
             case Stopped():
                 await self._stop(step)
             case AtOnce():
-                await asyncio.gather(*(self._do(one) for one in step.steps))
+                await asyncio.gather(*(self._send(request) for request in step.requests))
+            case Windows():
+                await self._log_in_side_by_side(step.logins)
             case Same():
                 assert (len({self._kept[name] for name in step.names}) == 1) is step.equal, step.names
             case Later():
@@ -122,8 +124,15 @@ class Replayer:
     # --- the user -------------------------------------------------------------------------------------------------------------
 
     async def _log_in(self, step: Login) -> None:
-        lands = self._filled(step.lands)
-        returned = await self._user.visit(self._authorization(step.query, step.url), lands)
+        await self._go_on(step, self._authorization(step.query, step.url))
+
+    async def _log_in_side_by_side(self, logins: tuple[Login, ...]) -> None:
+        pages = [await open_consent(self._user, self._authorization(step.query, step.url)) for step in logins]
+        for step, page in reversed(list(zip(logins, pages, strict=True))):
+            await self._go_on(step, page.url)
+
+    async def _go_on(self, step: Login, url: str) -> None:
+        returned = await self._user.visit(url, self._filled(step.lands))
         parameters = query_of(returned)
         self._compare(step.returns, parameters)
         self._kept[step.keep] = parameters.get("code", "")

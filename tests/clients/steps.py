@@ -52,7 +52,7 @@ def register(
     }
     document = {name: value for name, value in document.items() if value is not None}
     echoed = {"redirect_uris": list(redirect_uris), "client_id": ..., **(expect or {})}
-    kept = {name: name for name in ("client_id", "client_secret") if name in echoed}
+    kept: dict[str, str] = {name: name for name in ("client_id", "client_secret") if name in echoed}
     return Request("POST", url, json=document, status=201, answer=echoed, keep=kept)
 
 

@@ -21,7 +21,7 @@ from tests.clients.steps import (
     register,
     sign_in,
 )
-from tests.clients.transcript import AtOnce, Later, Same, Stopped, Transcript, Trouble
+from tests.clients.transcript import AtOnce, Later, Same, Stopped, Transcript, Trouble, Windows
 
 CLAUDE_CODE_DOCUMENT = "https://claude.ai/oauth/claude-code-client-metadata"
 PUBLISHED = {
@@ -158,7 +158,7 @@ GOOSE = Transcript(
         replace(register("http://127.0.0.1:40002/oauth_callback"), keep={"second": "client_id"}),
         replace(register("http://127.0.0.1:40003/oauth_callback"), keep={"client_id": "client_id"}),
         # Three windows of one browser, three clients, at the same time.
-        AtOnce(
+        Windows(
             (
                 login("http://127.0.0.1:40001/oauth_callback", client_id="{first}", keep="first_code"),
                 login("http://127.0.0.1:40002/oauth_callback", client_id="{second}", keep="second_code"),

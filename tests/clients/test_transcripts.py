@@ -56,11 +56,11 @@ async def test_the_client_gets_what_it_needs(
     tokens: str,
     staged: SetStage,  # noqa: F811 - fixture
     monkeypatch: pytest.MonkeyPatch,
-):
+) -> None:
     web = ClientsWeb(monkeypatch)
     stage = await staged(bridge=bridge, path=transcript.path, provider={"access_token_format": tokens}, **transcript.server)
     await Replayer(transcript, stage, web).run()
 
 
-def test_no_client_is_written_down_twice():
+def test_no_client_is_written_down_twice() -> None:
     assert len({transcript.client for transcript in TRANSCRIPTS}) == len(TRANSCRIPTS)

@@ -77,9 +77,16 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """Steps that run at the same time."""
+    """Requests that are sent at the same time."""
 
-    steps: tuple[Request | Login, ...]
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Logins in windows of one browser, all of them begun before the last one goes on, and so on to the first."""
+
+    logins: tuple[Login, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ class Trouble:
     at: Literal["store", "provider", "documents", "nothing"]
 
 
-Step = Request | Login | Stopped | AtOnce | Same | Later | Trouble
+Step = Request | Login | Stopped | AtOnce | Windows | Same | Later | Trouble
 
 
 @dataclass(frozen=True, slots=True)
