@@ -48,6 +48,13 @@ def returned(answer: httpx2.Response) -> dict[str, str]:
     return query_of(answer.headers["location"])
 
 
+def told(stage: Stage, answer: httpx2.Response) -> tuple[str, str]:
+    """What the operator learns about a login that ended so: why, and whose."""
+    [event] = [event for event in stage.events if event.name == "refused"]
+    assert event.request_id == answer.headers["x-request-id"]
+    return event.reason, event.client_id
+
+
 async def login_error(client: ScriptedClient) -> str:
     with pytest.raises(StepFailed) as failure:
         await client.login()
@@ -264,7 +271,9 @@ async def test_without_an_id_token_an_opaque_access_token_says_nothing(staged: S
     assert (await client.call_tool("whoami"))["claims"]["email"] == "alice@example.com"
     stage.provider.faults.no_id_token()
     _, url = await back_from_provider(stage, client)
-    assert_page(await follow(client, url), 502, "upstream_answer")
+    answer = await follow(client, url)
+    assert_page(answer, 502, "upstream_answer")
+    assert told(stage, answer) == ("upstream_answer", client.registration["client_id"][:24])
 
 
 async def test_an_opaque_token_where_an_audience_is_to_be_checked(staged: SetStage):
@@ -272,7 +281,9 @@ async def test_an_opaque_token_where_an_audience_is_to_be_checked(staged: SetSta
     client = await stage.registered()
     _, url = await back_from_provider(stage, client)
     assert stage.provider.requests_to("authorize")[0].parameters["audience"] == "https://api.example"
-    assert_page(await follow(client, url), 502, "upstream_answer")
+    answer = await follow(client, url)
+    assert_page(answer, 502, "upstream_answer")
+    assert told(stage, answer) == ("upstream_answer", client.registration["client_id"][:24])
     assert "operator" in stage.names()
 
 
@@ -323,6 +334,7 @@ async def test_a_provider_that_is_down_is_no_lost_login(stage: Stage, client: Sc
     answer = await follow(client, url)
     assert_page(answer, 503, "upstream_unavailable")
     assert answer.headers["retry-after"] == "12"
+    assert told(stage, answer) == ("upstream_unavailable", client.registration["client_id"][:24])
     code = returned(await follow(client, url))["code"]
     assert (await client.exchange(code, attempt))["access_token"]
 
@@ -330,7 +342,9 @@ async def test_a_provider_that_is_down_is_no_lost_login(stage: Stage, client: Sc
 async def test_a_web_page_instead_of_tokens(stage: Stage, client: ScriptedClient):
     stage.provider.faults.garbage("token")
     _, url = await back_from_provider(stage, client)
-    assert_page(await follow(client, url), 502, "upstream_answer")
+    answer = await follow(client, url)
+    assert_page(answer, 502, "upstream_answer")
+    assert told(stage, answer) == ("upstream_answer", client.registration["client_id"][:24])
 
 
 async def test_keys_that_cannot_be_had_lose_no_login(stage: Stage, client: ScriptedClient):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from vestibule import reasons
-from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
 from vestibule.grants.model import Code, Grant
 from vestibule.grants.sign_in import SignedIn
@@ -47,21 +47,16 @@ def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
             code = await finishing.share(request.scope["query_string"], partial(_finish, hall, login, parameters))
             response = back.send(hall, back.url(code=code))
         except UpstreamMisconfigured as error:
+            _tell(login, error)
             response = error_page(hall, request, as_oauth_error(error), back=back)
         except Unavailable as error:
+            _tell(login, error)
             return error_page(hall, request, as_oauth_error(error), back=back)  # the login stays: a reload may succeed
         except UpstreamRefused as error:
-            response = _refused(hall, request, login, back, error)
+            _tell(login, error)
+            response = _refused(hall, request, back, error)
         except OAuthError as error:
-            emit(
-                Event(
-                    name="refused",
-                    request_id=request_id.get(),
-                    reason=error.reason.code,
-                    client_id=login.client_id[:24],
-                    detail=error.detail,
-                )
-            )
+            _tell(login, error)
             response = back.send(hall, back.error_url(error))
         cookies.delete(response, login)
         return response
@@ -146,9 +141,8 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
     return replace(grant, expires_at=grant.lives_until(now, hall.lifetimes.code))
 
 
-def _refused(hall: Hall, request: Request, login: Login, back: ReturnAddress, error: UpstreamRefused) -> Response:
-    """An account that may not sign in gets a page that says so; everything else goes back to the client."""
-    refusal = OAuthError("access_denied", error.reason, error.detail, status=403)
+def _tell(login: Login, error: VestibuleError) -> None:
+    """Every login that ends here is told with the request id that its page shows."""
     emit(
         Event(
             name="refused",
@@ -159,6 +153,11 @@ def _refused(hall: Hall, request: Request, login: Login, back: ReturnAddress, er
             detail=error.detail,
         )
     )
+
+
+def _refused(hall: Hall, request: Request, back: ReturnAddress, error: UpstreamRefused) -> Response:
+    """An account that may not sign in gets a page that says so; everything else goes back to the client."""
+    refusal = OAuthError("access_denied", error.reason, error.detail, status=403)
     if isinstance(error, SignInRefused):
         return error_page(hall, request, refusal, back=back, account=error.account)
     return back.send(hall, back.error_url(refusal))
