@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
+from vestibule.grants.answer import check_caller, check_identity, claims_of, issuer_is_the_same, subject_of
+from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.renewal import RenewalUnchecked
-from vestibule.keys.jwt import JWTKeySet, peek_claims, peek_header
-from vestibule.policy import SignInPolicy, check_sign_in, not_admitted
+from vestibule.policy import SignInPolicy, check_sign_in
 from vestibule.protocol.pkce import challenge_for
-from vestibule.resource.protection import rejection
 from vestibule.tokens import AccessToken
-from vestibule.upstream.client import UpstreamClient, UpstreamTokens
-from vestibule.upstream.identity import Identity, check_id_token
-from vestibule.verifiers.base import TokenVerifier
+from vestibule.upstream.client import UpstreamTokens
+from vestibule.upstream.identity import Identity
 
-__all__ = ["Connection", "IDTokenRules", "IdentityProvider", "ProviderRules", "SignedIn"]
+__all__ = ["IdentityProvider", "SignedIn"]
 
 _log = logging.getLogger("vestibule.upstream")
 
@@ -31,12 +30,6 @@ _OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone
 
 _FOREVER: Final = 365 * 86_400
 _HOUR: Final = 3600
-
-
-class _Keys(Protocol):
-    async def keys_for(self, kid: str | None) -> JWTKeySet:
-        """The provider's keys, fetched again if `kid` is not among them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,83 +47,6 @@ class SignedIn:
     claims: dict[str, Any]
     session: UpstreamSession
     scopes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IDTokenRules:
-    """How the provider's ID tokens are checked (OIDC Core §3.1.3.7).
-
-    Attributes:
-        keys: the provider's key set.
-        issuer: its ``iss``, or what tells the acceptable ones from the claims, for a provider with an issuer per tenant.
-        client_id: ours at the provider, the ``aud``.
-        algorithms: what it may sign with.
-    """
-
-    keys: _Keys
-    issuer: str | Callable[[Mapping[str, Any]], Awaitable[Collection[str]]]
-    client_id: str
-    algorithms: tuple[str, ...]
-
-
-def _same(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    return scopes
-
-
-def _none(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    return ()
-
-
-def _as_it_is(detail: str) -> str:
-    return detail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderRules:
-    """What is particular to one vendor, as data.
-
-    Attributes:
-        name: what people call it.
-        to_upstream: our scopes as it names them in an authorization request.
-        token_scopes: our scopes as it wants them with an exchange or a refresh; by default none are sent there.
-        from_upstream: its scopes as we name them.
-        check_seconds: how often to ask about an access token that cannot be checked here; None: never.
-        explain: adds to what it says of an error what the operator has to do about it.
-    """
-
-    name: str | None = None
-    to_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
-    token_scopes: Callable[[tuple[str, ...]], tuple[str, ...]] = _none
-    from_upstream: Callable[[tuple[str, ...]], tuple[str, ...]] = _same
-    check_seconds: float | None = None
-    explain: Callable[[str], str] = _as_it_is
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """A provider that is known well enough to be talked to.
-
-    Attributes:
-        client: talks to its endpoints.
-        verifier: checks its access tokens.
-        id_tokens: how its ID tokens are checked; None for a provider that is no OpenID provider.
-        issuer: its issuer identifier, compared with ``iss`` in the callback (RFC 9207 §2.4).
-        always_sends_issuer: it says that it sends ``iss``, so an answer without one is not its own.
-        accepts_opaque: an access token that is no JWT may come from the exchange, vouched for by the ID token.
-    userinfo: asked about such a token, where the provider has that endpoint (OIDC Core §5.3).
-        verifies_id_token: check the ID token in the access token's place.
-        added_scopes: asked for upstream besides those of the login.
-    """
-
-    client: UpstreamClient
-    verifier: TokenVerifier
-    id_tokens: IDTokenRules | None = None
-    issuer: str | None = None
-    always_sends_issuer: bool = False
-    accepts_opaque: bool = False
-    userinfo: TokenVerifier | None = None
-    verifies_id_token: bool = False
-    added_scopes: tuple[str, ...] = ()
 
 
 class IdentityProvider:
@@ -209,7 +125,7 @@ class IdentityProvider:
             Unavailable: the provider does not answer.
         """
         connection = await self._connect()
-        _issuer_is_the_same(connection, issuer)
+        issuer_is_the_same(connection, issuer)
         if connection.id_tokens is not None:
             await connection.id_tokens.keys.keys_for(None)  # before the code is spent: whoever has to try again still can
         with self._explained():
@@ -220,12 +136,14 @@ class IdentityProvider:
                 resource=resource if self._forward_resource else None,
                 scopes=self._rules.token_scopes(scopes),
             )
-        identity = await self._identity(connection, tokens, nonce)
-        caller = await self._caller(connection, tokens, identity.subject if identity else None)
-        claims = _claims(identity, caller)
+        if connection.id_tokens is not None and tokens.id_token is None:
+            raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "the provider sent no ID token, though openid was asked for")
+        identity = await check_identity(connection, tokens, nonce, self._clock.now())
+        caller = await check_caller(connection, tokens, identity.subject if identity else None)
+        claims = claims_of(identity, caller)
         check_sign_in(self._policy, claims)
         granted = self._granted(scopes, tokens, caller)
-        return SignedIn(_subject(identity, caller), claims, self._session(tokens), granted)
+        return SignedIn(subject_of(identity, caller), claims, self._session(tokens), granted)
 
     async def renew(self, grant: Grant) -> Grant:
         """The grant with new tokens, or tokens that the provider was asked about again, and the claims of now.
@@ -262,15 +180,15 @@ class IdentityProvider:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
         # A renewal may come without an ID token (OIDC Core §12.2); then there is nothing new to verify in its place.
         unsaid = connection.verifies_id_token and tokens.id_token is None
-        caller = None if unsaid else await self._caller(connection, tokens, grant.subject)
-        claims = {**grant.claims, **_claims(identity, caller)}
+        caller = None if unsaid else await check_caller(connection, tokens, grant.subject)
+        claims = {**grant.claims, **claims_of(identity, caller)}
         check_sign_in(self._policy, claims)
         return claims
 
     async def _renewed_identity(self, connection: Connection, tokens: UpstreamTokens) -> Identity | None:
         """Who the new tokens are about. A key that is not published yet passes: providers' caches are not all of one age."""
         try:
-            return await self._identity(connection, tokens, None)
+            return await check_identity(connection, tokens, None, self._clock.now())
         except UpstreamRefused as refusal:
             cause = refusal.__cause__
             if isinstance(cause, TokenRejected) and cause.reason is reasons.TOKEN_KEY_UNKNOWN:
@@ -314,45 +232,6 @@ class IdentityProvider:
         except VestibuleError as error:
             _log.warning("the provider did not revoke: %s", error)
 
-    async def _identity(self, connection: Connection, tokens: UpstreamTokens, nonce: str | None) -> Identity | None:
-        rules = connection.id_tokens
-        if rules is None or tokens.id_token is None:
-            return None
-        kid = (peek_header(tokens.id_token) or {}).get("kid")
-        issuer = await _expected_issuer(rules, peek_claims(tokens.id_token) or {})
-        return check_id_token(
-            tokens.id_token,
-            keys=await rules.keys.keys_for(kid if isinstance(kid, str) else None),
-            issuer=issuer,
-            client_id=rules.client_id,
-            nonce=nonce,
-            now=self._clock.now(),
-            algorithms=rules.algorithms,
-            access_token=tokens.access_token,
-        )
-
-    async def _caller(self, connection: Connection, tokens: UpstreamTokens, subject: str | None) -> AccessToken | None:
-        """What the verifier says of the access token; None for an opaque one that the ID token of `subject` vouches for."""
-        text = tokens.id_token if connection.verifies_id_token else tokens.access_token
-        if text is None:
-            raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "verify_id_token is set, but the provider sent no ID token")
-        rejection.set(None)
-        try:
-            caller = await connection.verifier.verify_token(text)
-            reason = rejection.get()
-        except TokenRejected as error:
-            caller, reason = None, error.reason
-        if caller is not None:
-            return caller
-        if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
-            return await _asked(connection.userinfo, tokens.access_token, subject)
-        if reason is reasons.SIGN_IN_REFUSED:
-            raise not_admitted(peek_claims(text) or {}, "the token verifier does not admit the account")
-        if reason is reasons.SCOPE_MISSING:
-            raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
-        code = reason.code if reason else "the token verifier said no"
-        raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {code}")
-
     def _granted(self, asked: tuple[str, ...], tokens: UpstreamTokens, caller: AccessToken | None) -> tuple[str, ...]:
         """The scopes of the login without those that the provider says it did not grant (RFC 6749 §3.3)."""
         if tokens.scope is None:
@@ -369,50 +248,3 @@ class IdentityProvider:
             fallback = _HOUR if tokens.refresh_token else _FOREVER
         session = UpstreamSession.from_tokens(tokens, now=self._clock.now(), fallback_life=fallback)
         return replace(session, check_at=self._next_check())
-
-
-async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:
-    """What userinfo says of an opaque token; it must be about the user of the ID token (OIDC Core §5.3.2)."""
-    if userinfo is None:
-        return None
-    try:
-        caller = await userinfo.check_token(token)
-    except TokenRejected as error:
-        raise UpstreamRefused(error.reason, error.detail) from error
-    if caller.subject != subject:
-        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "userinfo is about another user than the ID token")
-    return caller
-
-
-async def _expected_issuer(rules: IDTokenRules, claims: Mapping[str, Any]) -> str | Collection[str]:
-    if isinstance(rules.issuer, str):
-        return rules.issuer
-    try:
-        return await rules.issuer(claims)
-    except TokenRejected as error:
-        if error.reason is reasons.SIGN_IN_REFUSED:
-            raise not_admitted(claims, error.detail) from error
-        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, error.detail) from error
-
-
-def _issuer_is_the_same(connection: Connection, issuer: str | None) -> None:
-    """Mix-up (RFC 9207 §2.4): the answer must come from the provider that was asked."""
-    if issuer is None and not connection.always_sends_issuer:
-        return
-    if connection.issuer is not None and issuer != connection.issuer:
-        raise UpstreamRefused(reasons.UPSTREAM_ISSUER)
-
-
-def _claims(identity: Identity | None, caller: AccessToken | None) -> dict[str, Any]:
-    """The ID token's claims, and over them those of the access token, which say what it is for."""
-    of_identity = identity.claims if identity is not None else {}
-    of_token = (caller.claims or {}) if caller is not None else {}
-    return {**of_identity, **of_token}
-
-
-def _subject(identity: Identity | None, caller: AccessToken | None) -> str:
-    if identity is not None:
-        return identity.subject
-    if caller is None:
-        return ""
-    return str(getattr(caller, "subject", None) or (caller.claims or {}).get("sub") or "")

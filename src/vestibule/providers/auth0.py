@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from vestibule.grants.sign_in import ProviderRules
+from vestibule.grants.connection import ProviderRules
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.settings import BridgeSettings, ScopeList, Secret, Text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Unpack
 
-from vestibule.grants.sign_in import ProviderRules
+from vestibule.grants.connection import ProviderRules
 from vestibule.proxy.build import public_url
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.options import CommonOptions, Options

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from vestibule.clock import Clock
-from vestibule.grants.sign_in import Connection, ProviderRules
+from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.providers.scopes import without_offline_access
 from vestibule.proxy.oauth_proxy import OAuthProxy

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected
-from vestibule.grants.sign_in import ProviderRules
+from vestibule.grants.connection import ProviderRules
 from vestibule.net.fetch import FetchResult, TrustedClient
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.providers.scopes import without_offline_access

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from vestibule.grants.sign_in import ProviderRules
+from vestibule.grants.connection import ProviderRules
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
 from vestibule.proxy.oidc_proxy import OIDCProxy

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from vestibule import reasons
 from vestibule.errors import TokenRejected, UpstreamRefused
-from vestibule.grants.sign_in import Connection
+from vestibule.grants.connection import Connection
 from vestibule.net.fetch import TrustedClient
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options

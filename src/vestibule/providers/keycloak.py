@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from vestibule.grants.sign_in import ProviderRules
+from vestibule.grants.connection import ProviderRules
 from vestibule.providers.openid import ApplicationOIDCProxy
 from vestibule.providers.remote import RegisteringProvider, RemoteOptions, RemoteSettings, ResourceJWTVerifier
 from vestibule.proxy.options import CommonOptions, Options

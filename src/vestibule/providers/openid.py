@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from vestibule import reasons, unsafe
 from vestibule.errors import Unavailable
-from vestibule.grants.sign_in import Connection, ProviderRules
+from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.options import Options
 from vestibule.verifiers.application import ApplicationJWTVerifier

@@ -63,7 +63,7 @@ def public_url(value: object, name: str) -> str:
         raise ConfigurationError(f"{name} is required: the public URL of this server, e.g. https://mcp.example.com.")
     if urlsplit(text).scheme not in ("https", "http"):
         raise ConfigurationError(f"{name} must start with https:// (or http:// on a loopback address), not {text[:60]!r}.")
-    check_issuer(text)
+    check_issuer(text, name)
     return text
 
 

@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute
 from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
-from vestibule.grants.sign_in import Connection, IdentityProvider, ProviderRules
+from vestibule.grants.connection import Connection, ProviderRules
+from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
 from vestibule.protocol.redirect_uris import is_loopback

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from vestibule import reasons, unsafe
 from vestibule.errors import ConfigurationError, Unavailable, VestibuleError
-from vestibule.grants.sign_in import Connection, IDTokenRules, ProviderRules
+from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
 from vestibule.net.single_flight import SingleFlight

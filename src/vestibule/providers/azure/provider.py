@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from vestibule.errors import ConfigurationError
-from vestibule.grants.sign_in import Connection, IDTokenRules, ProviderRules
+from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
 from vestibule.providers.azure.authority import PUBLIC_CLOUD

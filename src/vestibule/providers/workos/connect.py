@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Unpack
 
-from vestibule.grants.sign_in import Connection, IDTokenRules, ProviderRules
+from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
 from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
 from vestibule.providers.workos.verifier import WorkOSTokenVerifier, authkit_url

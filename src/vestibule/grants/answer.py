@@ -1,0 +1,107 @@
+"""Judging what a provider answered: who signed in, and whether its access token is one for us."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from vestibule import reasons
+from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused
+from vestibule.grants.connection import Connection, IDTokenRules
+from vestibule.keys.jwt import peek_claims, peek_header
+from vestibule.policy import not_admitted
+from vestibule.resource.protection import rejection
+from vestibule.tokens import AccessToken
+from vestibule.upstream.client import UpstreamTokens
+from vestibule.upstream.identity import Identity, check_id_token
+from vestibule.verifiers.base import TokenVerifier
+
+__all__ = ["check_caller", "check_identity", "claims_of", "issuer_is_the_same", "subject_of"]
+
+
+async def check_identity(connection: Connection, tokens: UpstreamTokens, nonce: str | None, now: float) -> Identity | None:
+    rules = connection.id_tokens
+    if rules is None or tokens.id_token is None:
+        return None
+    kid = (peek_header(tokens.id_token) or {}).get("kid")
+    issuer = await _expected_issuer(rules, peek_claims(tokens.id_token) or {})
+    return check_id_token(
+        tokens.id_token,
+        keys=await rules.keys.keys_for(kid if isinstance(kid, str) else None),
+        issuer=issuer,
+        client_id=rules.client_id,
+        nonce=nonce,
+        now=now,
+        algorithms=rules.algorithms,
+        access_token=tokens.access_token,
+    )
+
+
+async def check_caller(connection: Connection, tokens: UpstreamTokens, subject: str | None) -> AccessToken | None:
+    """What the verifier says of the access token; None for an opaque one that the ID token of `subject` vouches for."""
+    text = tokens.id_token if connection.verifies_id_token else tokens.access_token
+    if text is None:
+        raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "verify_id_token is set, but the provider sent no ID token")
+    rejection.set(None)
+    try:
+        caller = await connection.verifier.verify_token(text)
+        reason = rejection.get()
+    except TokenRejected as error:
+        caller, reason = None, error.reason
+    if caller is not None:
+        return caller
+    if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
+        return await _asked(connection.userinfo, tokens.access_token, subject)
+    if reason is reasons.SIGN_IN_REFUSED:
+        raise not_admitted(peek_claims(text) or {}, "the token verifier does not admit the account")
+    if reason is reasons.SCOPE_MISSING:
+        raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
+    code = reason.code if reason else "the token verifier said no"
+    raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {code}")
+
+
+async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:
+    """What userinfo says of an opaque token; it must be about the user of the ID token (OIDC Core §5.3.2)."""
+    if userinfo is None:
+        return None
+    try:
+        caller = await userinfo.check_token(token)
+    except TokenRejected as error:
+        raise UpstreamRefused(error.reason, error.detail) from error
+    if caller.subject != subject:
+        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "userinfo is about another user than the ID token")
+    return caller
+
+
+async def _expected_issuer(rules: IDTokenRules, claims: Mapping[str, Any]) -> str | Collection[str]:
+    if isinstance(rules.issuer, str):
+        return rules.issuer
+    try:
+        return await rules.issuer(claims)
+    except TokenRejected as error:
+        if error.reason is reasons.SIGN_IN_REFUSED:
+            raise not_admitted(claims, error.detail) from error
+        raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, error.detail) from error
+
+
+def issuer_is_the_same(connection: Connection, issuer: str | None) -> None:
+    """Mix-up (RFC 9207 §2.4): the answer must come from the provider that was asked."""
+    if issuer is None and not connection.always_sends_issuer:
+        return
+    if connection.issuer is not None and issuer != connection.issuer:
+        raise UpstreamRefused(reasons.UPSTREAM_ISSUER)
+
+
+def claims_of(identity: Identity | None, caller: AccessToken | None) -> dict[str, Any]:
+    """The ID token's claims, and over them those of the access token, which say what it is for."""
+    of_identity = identity.claims if identity is not None else {}
+    of_token = (caller.claims or {}) if caller is not None else {}
+    return {**of_identity, **of_token}
+
+
+def subject_of(identity: Identity | None, caller: AccessToken | None) -> str:
+    if identity is not None:
+        return identity.subject
+    if caller is None:
+        return ""
+    return str(getattr(caller, "subject", None) or (caller.claims or {}).get("sub") or "")
