@@ -90,6 +90,7 @@ async def test_other_names_and_origins(staged: SetStage):
     assert await call_status(stage, client, host="other.example") == 421
     assert await call_status(stage, client, origin="https://web.example") == 200
     assert await call_status(stage, client, origin="https://other.example") == 403
+    assert [event.detail for event in stage.events[-2:]] == ["421 Host: other.example", "403 Origin: https://other.example"]
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------------------

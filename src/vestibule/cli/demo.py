@@ -54,7 +54,8 @@ def run_demo(port: int) -> int:
 
 def serve_demo(port: int) -> None:
     """Leave the provider and the protected server running until interrupted."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    logging.getLogger("vestibule.storage").setLevel(logging.ERROR)  # its state is meant to end with it
     with _running(port) as demo:
         console.print(f"A protected MCP server:  [bold]{demo.mcp_url}[/bold]")
         console.print(f"Its identity provider:   {demo.provider.issuer}  (sign in as alice or bob, no password)")

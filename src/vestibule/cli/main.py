@@ -48,8 +48,9 @@ def run(target: str, transport: str, host: str, port: int, path: str) -> None:
     Without an object: mcp, server or app, or the only server that there is.
     """
     with _explained():
-        from vestibule.cli.run import load_application, serve
+        from vestibule.cli.run import load_application, log_to_terminal, serve
 
+        log_to_terminal()
         serve(load_application(target, path), host=host, port=port, path=path)
 
 

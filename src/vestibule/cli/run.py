@@ -15,9 +15,15 @@ from vestibule.errors import ConfigurationError
 from vestibule.providers.chosen import choice
 from vestibule.verifiers.base import AuthProvider
 
-__all__ = ["load_application", "serve"]
+__all__ = ["load_application", "log_to_terminal", "serve"]
 
 _log = logging.getLogger("vestibule.run")
+
+
+def log_to_terminal() -> None:
+    """Show what the package logs. Before the server is loaded: what it says then (where state is kept, what to register) is not said twice."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-8s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line per request to the provider tells nothing
 
 
 def load_application(target: str, path: str) -> ASGIApp:
@@ -41,8 +47,6 @@ def serve(app: ASGIApp, *, host: str, port: int, path: str) -> None:
     uvloop and httptools are used where they are installed. Requests are not logged: the callback's URL holds a code. What happens is told by
     the logger ``vestibule.events``.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)-8s %(name)s: %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line per request to the provider tells nothing
     _log.info("serving http://%s:%d%s", f"[{host}]" if ":" in host else host, port, path)
     config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
     _Server(config).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from vestibule.net.fetch import Fetcher
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.protocol.server_metadata import check_issuer
+from vestibule.resource.addresses import AllowedHosts
 from vestibule.resource.step_up import ToolScopes
 from vestibule.server.hall import Hall, Lifetimes
 from vestibule.server.pages import Pages
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from vestibule.proxy.options import Options
 
 __all__ = ["Built", "build", "public_url"]
+
+_log = logging.getLogger("vestibule.start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,15 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         find_client=directory.find,
         end_grant=proxy.end_grant,
     )
+    _say_addresses(proxy)
     return Built(hall, sessions, directory, dynamic, records)
+
+
+def _say_addresses(proxy: OAuthProxy) -> None:
+    """What an operator has to enter elsewhere, and what a reverse proxy may send: the two that most often do not fit."""
+    hosts = AllowedHosts([url for url in (proxy.base_url, proxy.resource_base_url) if url], proxy.allowed_hosts)
+    _log.info("%s: the callback to register with the provider is %s%s", proxy.issuer, proxy.public_url, proxy.redirect_path)
+    _log.info("%s: requests to the resource may name these hosts: %s", proxy.issuer, hosts)
 
 
 def valid_scopes(required: Sequence[str], options: Options) -> tuple[str, ...]:

@@ -42,6 +42,9 @@ class AllowedHosts:
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and _bare(host) in self._names
 
+    def __str__(self) -> str:
+        return ", ".join(sorted(self._names))
+
 
 class AnyHost(AllowedHosts):
     """No public URL is known, so that no ``Host`` can be told to be wrong. The bearer token still stands."""
@@ -51,6 +54,9 @@ class AnyHost(AllowedHosts):
 
     def __contains__(self, host: object) -> bool:
         return True
+
+    def __str__(self) -> str:
+        return "any host"
 
 
 class AllowedOrigins:

@@ -23,7 +23,9 @@ async def refuse(send: Send, protection: Protection, refusal: Refused) -> None:
     """The answer to a request that did not pass: a challenge, and the same in a small JSON body."""
     request_id = secrets.token_hex(6)
     reason = refusal.reason
-    emit(Event(name="rejected", request_id=request_id, reason=reason.code, detail=str(refusal.status)))
+    emit(
+        Event(name="rejected", request_id=request_id, reason=reason.code, detail=f"{refusal.status} {refusal.detail}".rstrip())
+    )
     description = f"{reason.text} {reason.remedy}" if refusal.error else None
     content = {
         "error": refusal.error,

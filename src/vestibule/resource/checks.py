@@ -22,12 +22,12 @@ _log = logging.getLogger("vestibule.resource")
 def host_is_ours(protection: Protection, headers: Headers) -> None:
     host = headers.text(b"host")
     if host is None or host not in protection.hosts:
-        raise Refused(421, reasons.HOST_NOT_ALLOWED, None)
+        raise Refused(421, reasons.HOST_NOT_ALLOWED, None, detail=f"Host: {(host or 'none')[:100]}")
 
 
 def origin_is_allowed(protection: Protection, origin: bytes | None) -> None:
     if origin is not None and origin.decode("latin-1") not in protection.origins:
-        raise Refused(403, reasons.ORIGIN_NOT_ALLOWED, None)
+        raise Refused(403, reasons.ORIGIN_NOT_ALLOWED, None, detail=f"Origin: {origin[:100].decode('latin-1')}")
 
 
 async def token_is_good(protection: Protection, headers: Headers) -> AccessToken:
@@ -54,7 +54,9 @@ async def _verified(protection: Protection, text: str) -> AccessToken | None:
         emit(Event(name="operator", reason=error.reason.code, detail=error.detail))
         raise Refused(502, error.reason, "server_error") from error
     except Unavailable as error:
-        raise Refused(503, error.reason, "temporarily_unavailable", retry_after=error.retry_after) from error
+        raise Refused(
+            503, error.reason, "temporarily_unavailable", retry_after=error.retry_after, detail=error.detail
+        ) from error
     except VestibuleError as error:
         raise _no(protection, error.reason) from error
     except Exception as error:

@@ -60,10 +60,18 @@ class Refused(Exception):
     """One refusal at the resource."""
 
     def __init__(
-        self, status: int, reason: Reason, error: str | None, *, scopes: Iterable[str] = (), retry_after: int | None = None
+        self,
+        status: int,
+        reason: Reason,
+        error: str | None,
+        *,
+        scopes: Iterable[str] = (),
+        retry_after: int | None = None,
+        detail: str = "",
     ) -> None:
         self.status = status
         self.reason = reason
         self.error = error
         self.scopes = tuple(scopes)
         self.retry_after = retry_after
+        self.detail = detail

@@ -151,5 +151,8 @@ def test_the_command_serves_and_logs_no_code(folder: Path) -> None:
     assert answer.status_code == 403
     written_log = log.read_text()
     assert f"serving http://127.0.0.1:{port}/mcp" in written_log
+    assert "sessions of https://own.example are kept in" in written_log
+    assert "https://own.example/auth/callback" in written_log
+    assert "may name these hosts: 127.0.0.1, [::1], localhost, own.example" in written_log
     assert "the-code-of-somebody" not in written_log
     assert "their-state" not in written_log
