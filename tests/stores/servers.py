@@ -105,12 +105,16 @@ class RedisServer(Server):
 
     def ask(self, *words: str) -> bytes:
         """One command over a connection of its own; the first line of the answer."""
+        return self.ask_all(*words).split(b"\r\n")[0]
+
+    def ask_all(self, *words: str) -> bytes:
+        """One command; the beginning of its answer."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             for command in [["AUTH", self.password]] if self.password and words != ("PING",) else []:
                 connection.sendall(self._framed(command))
                 connection.recv(1000)
             connection.sendall(self._framed(words))
-            return connection.recv(10_000).split(b"\r\n")[0]
+            return connection.recv(10_000)
         return b""
 
     @staticmethod

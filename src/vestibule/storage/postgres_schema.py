@@ -28,7 +28,8 @@ _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('vestibule'), hashtext($1))"
-_COMMENT: Final = "SELECT obj_description(to_regclass($1), 'pg_class') AS comment, to_regclass($1) IS NOT NULL AS is_there"
+# To read pg_class makes the server look at what others have just committed; to_regclass alone may answer from its memory.
+_COMMENT: Final = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass($1)"
 _MARK: Final = "vestibule schema "
 _NAME: Final = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,48}")
 
@@ -78,7 +79,7 @@ async def migrate(connection: Any, table: str) -> bool:
 async def _version(connection: Any, table: str) -> int:
     """0 where there is no table."""
     found = await connection.fetchrow(_COMMENT, table)
-    if not found["is_there"]:
+    if found is None:
         return 0
     mark, _, number = (found["comment"] or "").rpartition(" ")
     version = int(number) if f"{mark} " == _MARK and number.isdecimal() else None

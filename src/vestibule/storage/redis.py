@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
 from vestibule.storage.protocol import Record, new_version
-from vestibule.storage.redis_servers import Builder, Client, client_builder, same_server, weaknesses
+from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, same_server, weaknesses
 from vestibule.storage.remote import Health, PerLoop, shown_url
 
 __all__ = ["RedisStore"]
@@ -133,7 +133,7 @@ class RedisStore:
         client = self._clients.forget()
         if client is not None:
             with suppress(*_FAILURES):
-                await client.aclose()
+                await close(client)
 
     def _packed(self, value: bytes, ttl: float) -> tuple[bytes, int]:
         head = f"{new_version()} {self._clock.now() + ttl:.3f}\n"
@@ -168,7 +168,7 @@ class RedisStore:
     async def _asked(self, verb: Callable[[Client], Awaitable[_Answer]], *, is_last: bool = True) -> _Answer:
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await verb(self._clients.here())
+                answer = await verb(await ready(self._clients.here()))
         except _FAILURES as error:
             if issubclass(_kind(error), exceptions.ReadOnlyError):
                 await self.aclose()  # after a failover the name of the server may stand for another
@@ -192,7 +192,8 @@ class RedisStore:
     async def _keys(self, prefix: str) -> AsyncIterator[list[str]]:
         batch: list[str] = []
         try:
-            async for name in self._clients.here().scan_iter(match=_literally(self._prefix + prefix) + "*", count=1000):
+            client = await ready(self._clients.here())
+            async for name in client.scan_iter(match=_literally(self._prefix + prefix) + "*", count=1000):
                 batch.append(name.decode().removeprefix(self._prefix))
                 if len(batch) == _SCANNED_AT_ONCE:
                     yield batch

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from vestibule.errors import ConfigurationError
 
-__all__ = ["Client", "SCHEMES", "client_builder", "same_server", "weaknesses"]
+__all__ = ["Client", "SCHEMES", "client_builder", "close", "ready", "same_server", "weaknesses"]
 
 Client: TypeAlias = "Redis | RedisCluster"
 Builder: TypeAlias = Callable[[], Client]
@@ -63,6 +63,22 @@ def same_server(client: Redis, *, timeout: float) -> Builder | None:
     kept = {name: value for name, value in pool.connection_kwargs.items() if value is not None}
     chosen = kept | _options(timeout) | {"decode_responses": False}
     return _pooled(pool.connection_class, chosen)
+
+
+async def ready(client: Client) -> Client:
+    """The client, after a cluster's has its map: without one it would ask any server."""
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+    return client
+
+
+async def close(client: Client) -> None:
+    """Close the client's connections, also those to Sentinels, which it would leave open."""
+    await client.aclose()
+    pool = None if isinstance(client, RedisCluster) else client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 async def weaknesses(client: Client) -> list[str]:
@@ -125,6 +141,8 @@ def _cluster(parts: SplitResult, options: dict[str, Any]) -> Builder:
     addresses, read = _several(parts)
     chosen = options | read
     chosen.pop("db", None)  # a cluster has only one
+    # A slot that moved is noted alone: to read the whole map again would break off what other requests are just doing.
+    chosen.setdefault("reinitialize_steps", 0)
 
     def build() -> Client:
         return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in addresses], **chosen)

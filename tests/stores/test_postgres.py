@@ -1,0 +1,159 @@
+"""The table of the PostgreSQL store: made once, brought up to date, emptied of what has ended, and used through a pooler."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from tests.stores.servers import QUIET, PostgresServer, free_port, wait_until
+
+from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage import postgres_schema
+from vestibule.storage.contract import HeldClock, StoreContract
+from vestibule.storage.postgres import PostgresStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(postgres_server.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def table() -> str:
+    return f"records_{uuid4().hex}"
+
+
+async def test_many_that_start_at_once_make_one_table(postgres_server: PostgresServer, table: str) -> None:
+    stores = [PostgresStore(postgres_server.url, table=table) for _ in range(10)]
+    made = await asyncio.gather(*(store.prepare() for store in stores))
+    assert made.count(True) == 1
+    assert sum(await asyncio.gather(*(store.put_new("a/1", b"", 60) for store in stores))) == 1
+    for store in stores:
+        await store.aclose()
+
+
+async def test_an_older_table_is_migrated_and_keeps_its_records(
+    postgres_server: PostgresServer, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (PostgresStore(postgres_server.url, table=table) for _ in range(2))
+    assert await old.put_new("a/1", b"kept", 60)
+    added = ("ALTER TABLE {table} ADD COLUMN note text",)
+    monkeypatch.setattr(postgres_schema, "_MIGRATIONS", (*postgres_schema._MIGRATIONS, added))
+    monkeypatch.setattr(postgres_schema, "SCHEMA_VERSION", 2)
+    assert await new.prepare()
+    assert (await new.get("a/1")).value == b"kept"
+    assert (await old.get("a/1")).value == b"kept"  # one that runs already goes on
+    await old.aclose()
+    await new.aclose()
+
+
+@pytest.mark.parametrize("comment", ["vestibule schema 99", "something else", None])
+async def test_a_table_that_is_not_understood_is_left_alone(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection, comment: str | None
+) -> None:
+    await admin.execute(f"CREATE TABLE {table} (key text)")
+    if comment:
+        await admin.execute(f"COMMENT ON TABLE {table} IS '{comment}'")
+    store = PostgresStore(postgres_server.url, table=table)
+    with pytest.raises(Unavailable, match="of a newer release, or not of Vestibule"):
+        await store.put_new("a/1", b"", 60)
+    await store.aclose()
+
+
+async def test_a_role_that_may_not_change_tables_uses_the_one_that_is_there(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection
+) -> None:
+    owner = PostgresStore(postgres_server.url, table=table)
+    await owner.prepare()
+    role = f"reader_{table}"[:50]
+    await admin.execute(f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}")
+    store = PostgresStore(postgres_server.url.replace("vestibule@", f"{role}@"), table=table)
+    assert not await store.prepare()
+    assert await store.put_new("a/1", b"", -1)
+    assert await store.purge() == 1
+    for each in (owner, store):
+        await each.aclose()
+
+
+async def test_what_has_ended_goes_along_with_writes(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection
+) -> None:
+    clock = HeldClock()
+    store = PostgresStore(postgres_server.url, table=table, clock=clock)
+    for number in range(300):
+        await store.put_new(f"short/{number}", b"", 1)
+    clock.advance(2)
+    for number in range(300):
+        await store.put_new(f"long/{number}", b"", 1000)
+    assert await admin.fetchval(f"SELECT count(*) FROM {table} WHERE key LIKE 'short/%'") == 0
+    await store.aclose()
+
+
+async def test_reads_writes_and_purges_use_the_indexes(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection
+) -> None:
+    from vestibule.storage import postgres
+
+    store = PostgresStore(postgres_server.url, table=table)
+    await store.prepare()
+    await admin.execute(
+        f"INSERT INTO {table} SELECT 'a/' || n, '', n, 2e9 + n FROM generate_series(1, 5000) n; ANALYZE {table}"
+    )
+    asked = {postgres._GET: ("'a/7'", "0"), postgres._PURGE: ("1", "100"), postgres._SCAN: ("''", "'a/7'", "'a/8'", "0")}
+    for statement, values in asked.items():
+        text = statement.format(table=table)
+        for number, value in enumerate(values, 1):
+            text = text.replace(f"${number}", value)
+        plan = "\n".join(row[0] for row in await admin.fetch(f"EXPLAIN {text}"))
+        assert "Seq Scan" not in plan, plan
+    await store.aclose()
+
+
+@pytest.mark.parametrize("name", ["records; DROP TABLE x", "Records", '"records"', "a.b.c", "", "x" * 60])
+def test_a_table_name_is_only_a_name(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="table name"):
+        PostgresStore("postgresql://host/name", table=name)
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a pgbouncer that hands out another connection for each transaction."""
+    program = shutil.which("pgbouncer") or next((str(p) for p in [Path("/usr/sbin/pgbouncer")] if p.exists()), None)
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    port, folder = free_port(), Path("/tmp") / f"vestibule-pgbouncer-{uuid4().hex}"
+    folder.mkdir(mode=0o755)
+    (folder / "users").write_text('"vestibule" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\npostgres = host=127.0.0.1 port={postgres_server.port} user=vestibule\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\npool_mode = transaction\n"
+        "server_round_robin = 1\nserver_reset_query_always = 1\nserver_reset_query = DISCARD ALL\nmin_pool_size = 4\n"
+    )
+    process = subprocess.Popen([program, folder / "pgbouncer.ini"], **QUIET, **postgres_server.user)
+    place = ["-h", "127.0.0.1", "-p", str(port)]
+    try:
+        wait_until(lambda: subprocess.run([postgres_server.programs / "pg_isready", *place], **QUIET).returncode == 0)
+        yield f"postgresql://vestibule@127.0.0.1:{port}/postgres"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
+
+
+@pytest.mark.spec("TK-11", "RF-08")
+class TestBehindAPooler(StoreContract):
+    @pytest.fixture
+    async def store(self, pooler: str, clock: HeldClock, table: str) -> AsyncIterator[PostgresStore]:
+        store = PostgresStore(pooler, table=table, clock=clock)
+        yield store
+        await store.aclose()
