@@ -56,8 +56,8 @@ async def check_caller(connection: Connection, tokens: UpstreamTokens, subject: 
         raise not_admitted(peek_claims(text) or {}, "the token verifier does not admit the account")
     if reason is reasons.SCOPE_MISSING:
         raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
-    code = reason.code if reason else "the token verifier said no"
-    raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {code}")
+    said = f"{reason.code}. {reason.remedy}" if reason else "the token verifier said no"
+    raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {said}")
 
 
 async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:

@@ -139,7 +139,8 @@ class IdentityProvider:
         if connection.id_tokens is not None and tokens.id_token is None:
             raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "the provider sent no ID token, though openid was asked for")
         identity = await check_identity(connection, tokens, nonce, self._clock.now())
-        caller = await check_caller(connection, tokens, identity.subject if identity else None)
+        with self._explained():
+            caller = await check_caller(connection, tokens, identity.subject if identity else None)
         claims = claims_of(identity, caller)
         check_sign_in(self._policy, claims)
         granted = self._granted(scopes, tokens, caller)
