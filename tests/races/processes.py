@@ -1,4 +1,4 @@
-"""The tests' side of ``server.py``: servers as processes on one SQLite file, and a provider that all of them ask."""
+"""The tests' side of ``server.py``: servers as processes on one store, and a provider that all of them ask."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Street:
     idp: DevelopmentProvider
     folder: Path
     program: subprocess.Popen[str]
+    database: str = ""
     ports: list[int] = field(default_factory=list)
     running: dict[int, int] = field(default_factory=dict)
     http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=30, trust_env=False))
@@ -65,7 +66,7 @@ class Street:
             "die_at": die_at,
             "dawdles": len(self.ports) > 1,
             "clock": str(self.clock),
-            "database": str(self.folder / "state" / "state.sqlite3"),
+            "database": self.database or f"sqlite:///{self.folder / 'state' / 'state.sqlite3'}",
             "config_url": self.idp.config_url,
             "client_id": self.idp.client_id,
             "client_secret": self.idp.client_secret,
@@ -130,8 +131,8 @@ class Street:
 
 
 @contextmanager
-def street(folder: Path, *, servers: int, access_token_seconds: int = 3600) -> Iterator[Street]:
-    """`servers` running processes."""
+def street(folder: Path, *, servers: int, access_token_seconds: int = 3600, database: str = "") -> Iterator[Street]:
+    """`servers` running processes, on a SQLite file or the store that a URL names."""
     (folder / "clock").write_text("0")
     provider = DevelopmentProvider(
         clock=FileClock(folder / "clock"), access_token_seconds=access_token_seconds, auto_approve_as="alice"
@@ -144,7 +145,7 @@ def street(folder: Path, *, servers: int, access_token_seconds: int = 3600) -> I
         [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     with provider:
-        made = Street(provider, folder, program)
+        made = Street(provider, folder, program, database)
         try:
             for port in [made.listen() for _ in range(servers)]:
                 made.start(port)

@@ -30,7 +30,8 @@ from tests.races.house import KEY, whoami
 from tests.races.stores import WrappedStore
 
 from vestibule import OIDCProxy
-from vestibule.storage.sqlite import SQLiteStore
+from vestibule.storage.locate import open_store
+from vestibule.storage.protocol import Store
 
 
 class FileClock:
@@ -63,7 +64,7 @@ class Steps:
 class MortalStore(WrappedStore):
     """A store in a process that may end around any verb; with `dawdles` there is time for others between a read and its write."""
 
-    def __init__(self, store: SQLiteStore, steps: Steps, dawdles: bool) -> None:
+    def __init__(self, store: Store, steps: Steps, dawdles: bool) -> None:
         super().__init__(store)
         self._steps = steps
         self._dawdles = dawdles
@@ -100,7 +101,9 @@ def serve(listener: socket.socket, order: dict[str, Any]) -> None:
         client_id=order["client_id"],
         client_secret=order["client_secret"],
         base_url=order["base_url"],
-        client_storage=MortalStore(SQLiteStore(Path(order["database"]), clock), steps, order["dawdles"]),
+        client_storage=MortalStore(
+            open_store(order["database"], namespace="", public_url="", clock=clock), steps, order["dawdles"]
+        ),
         jwt_signing_key=KEY,
         clock=clock,
         http_client=httpx2.AsyncClient(transport=MortalTransport(steps), timeout=10),

@@ -1,4 +1,4 @@
-"""One of several processes on a SQLite file. Run by the tests of this folder as a program: ``store_worker.py TASK FILE``."""
+"""One of several processes on a store. Run by tests as a program: ``store_worker.py TASK FILE``, or a URL in place of the file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from vestibule.errors import Unavailable
+from vestibule.storage.locate import open_store
+from vestibule.storage.protocol import Store
 from vestibule.storage.sqlite import SQLiteStore
 
 KEYS = 600
 
 
-async def compete(store: SQLiteStore) -> None:
+async def compete(store: Store) -> None:
     """Create the same keys and swap the same versions as everybody else; tell which were won."""
     versions = [record.version for number in range(KEYS) if (record := await store.get(f"swap/{number}")) is not None]
     say("ready")
@@ -30,7 +33,7 @@ async def compete(store: SQLiteStore) -> None:
     say(json.dumps({"created": created, "swapped": swapped}))
 
 
-async def count(store: SQLiteStore) -> None:
+async def count(store: Store) -> None:
     """Count up in one record until killed; tell each number after its write was answered."""
     await store.put_new("count", b"0", 3600)
     while True:
@@ -71,7 +74,8 @@ def main() -> None:
         os.umask(int(rest[0], 8))
         asyncio.run(modes(SQLiteStore(Path(path))))
     else:
-        asyncio.run({"compete": compete, "count": count, "fill": fill}[task](SQLiteStore(Path(path))))
+        store: Any = open_store(path, namespace="", public_url="") if "://" in path else SQLiteStore(Path(path))
+        asyncio.run({"compete": compete, "count": count, "fill": fill}[task](store))
 
 
 if __name__ == "__main__":
