@@ -137,11 +137,22 @@ def test_a_misspelt_option_is_refused(bridge: Any) -> None:
         ("client_storage", "mysql://localhost"),
         ("jwt_signing_key", "short"),
         ("issuer_url", "http://mcp.example.com"),
+        ("valid_scopes", "read write"),
+        ("allowed_origins", "https://app.example.com"),
+        ("allowed_hosts", "mcp.internal"),
+        ("client_document_hosts", "clients.internal"),
+        ("tool_scopes", {"delete_*": "admin"}),
+        ("scope_hierarchy", {"admin": "write"}),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_at_the_start(bridge: Any, name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=r"\w"):
         bridge(**{"client_storage": "memory://", name: value})
+
+
+def test_one_text_for_the_required_scopes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="required_scopes is a list"):
+        oidc_proxy(client_storage="memory://", required_scopes="openid")
 
 
 @pytest.mark.parametrize("bridge", BRIDGES)

@@ -22,17 +22,22 @@ CLIENT_AUTH_METHODS: Final = ("none", "client_secret_basic", "client_secret_post
 CLIENT_SIGNING_ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
 
 
-def check_issuer(issuer: str) -> None:
+def check_issuer(issuer: str, name: str = "issuer_url") -> None:
     """Check that `issuer` can be one: https (http on loopback), no query, no fragment (RFC 8414 §2).
+
+    Args:
+        issuer: the URL.
+        name: of the parameter that it was given as, for the message.
 
     Raises:
         ConfigurationError: it cannot.
     """
     uri = parse_uri(issuer)
     if uri is None or not uri.is_web or uri.has_userinfo or "?" in uri.rest or "#" in uri.rest:
-        raise ConfigurationError(f"issuer_url {issuer!r} must be a URL without user information, query and fragment")
+        # User information may be a password, so the value is not repeated.
+        raise ConfigurationError(f"{name} must be a URL without user information, query and fragment")
     if uri.scheme == "http" and not uri.is_loopback:
-        raise ConfigurationError(f"issuer_url {issuer!r} must be https: http is only for loopback addresses")
+        raise ConfigurationError(f"{name} {issuer!r} must be https: http is only for loopback addresses")
 
 
 def server_metadata(

@@ -86,8 +86,7 @@ class OIDCProxy(OAuthProxy):
         self._connection, self.oidc_config = None, None
         self._discovering: SingleFlight[str, None] = SingleFlight()
         self._next_attempt = 0.0
-        scopes = list(required_scopes or ["openid"]) if token_verifier is None else token_verifier.required_scopes
-        self._required = scopes
+        scopes = (required_scopes or ["openid"]) if token_verifier is None else token_verifier.required_scopes
         self._discover_now()
         # A token for `audience` was asked for: asking for the client's resource as well would get one for that instead.
         if audience is not None:

@@ -152,6 +152,11 @@ class Options:
             self.require_authorization_consent is mode or self.require_authorization_consent == mode for mode in _CONSENT_MODES
         ):
             raise ConfigurationError("require_authorization_consent must be True, 'remember', 'external' or False.")
+        for name in ("valid_scopes", "allowed_origins", "allowed_hosts", "client_document_hosts"):
+            _check_list(name, getattr(self, name))
+        for name in ("tool_scopes", "scope_hierarchy"):
+            for key, value in (getattr(self, name) or {}).items():
+                _check_list(f"{name}[{key!r}]", value)
         if self.revocation_delay_seconds < 0:
             raise ConfigurationError("revocation_delay_seconds must not be negative.")
         for name in (
@@ -173,3 +178,9 @@ class Options:
     def session_life(self) -> float:
         """Seconds a session lives without being refreshed."""
         return self.fallback_refresh_token_expiry_seconds or 30 * 86_400
+
+
+def _check_list(name: str, value: object) -> None:
+    """A text is a sequence of letters, and each would be taken for a scope or a host."""
+    if isinstance(value, str):
+        raise ConfigurationError(f"{name} is a list, not a text.")

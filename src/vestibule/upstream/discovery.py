@@ -164,8 +164,15 @@ def _check_status(config_url: str, status: int) -> None:
     if status >= 500 or status in _TRANSIENT:
         raise _unavailable(config_url, f"HTTP {status}")
     if not 200 <= status < 300:
-        hint = "; redirects are not followed" if 300 <= status < 400 else ""
-        raise ConfigurationError(f"{config_url} answers with HTTP {status}{hint}; check the URL.")
+        raise ConfigurationError(f"{config_url} answers with HTTP {status}; {_hint(config_url, status)}.")
+
+
+def _hint(config_url: str, status: int) -> str:
+    if 300 <= status < 400:
+        return "redirects are not followed; check the URL"
+    if "/.well-known/" not in config_url:
+        return f"the configuration usually is at {config_url.rstrip('/')}/.well-known/openid-configuration"
+    return "check the URL"
 
 
 def _read_document(config_url: str, body: bytes) -> dict[str, Any]:
@@ -220,7 +227,10 @@ def _is_url_or_none(value: str | None) -> bool:
 
 
 def _messages(error: ValidationError) -> str:
-    return "; ".join(": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"]))) for item in error.errors())
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "))))
+        for item in error.errors()
+    )
 
 
 def _unavailable(config_url: str, what: str) -> Unavailable:

@@ -111,6 +111,12 @@ def test_what_is_no_issuer(issuer: str):
         check_issuer(issuer)
 
 
+def test_a_password_in_an_issuer_is_not_repeated():
+    with pytest.raises(ConfigurationError, match="base_url") as refused:
+        check_issuer("https://u:its-password@id.example", "base_url")
+    assert "its-password" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "issuer", ["https://id.example", "https://id.example/", "http://localhost:8000", "http://127.0.0.1/x", "http://[::1]:1"]
 )

@@ -145,6 +145,13 @@ class TestOneGet:
             OIDCConfiguration.get_oidc_configuration(base + self.PATH)
         assert base + self.PATH in str(error.value)
 
+    def test_the_issuer_in_place_of_its_configuration(self) -> None:
+        with (
+            provider(reply({}, 404)) as (base, _),
+            pytest.raises(ConfigurationError, match=f"usually is at {base}/.well-known/openid-configuration"),
+        ):
+            OIDCConfiguration.get_oidc_configuration(base + "/")
+
     def test_redirect_is_not_followed(self) -> None:
         with (
             provider(reply({}, 302, location="/elsewhere")) as (base, asked),
