@@ -174,6 +174,10 @@ class PostgresServer(Server):
 
         wait_until(is_ready)
 
+    def run(self, program: str, *arguments: str) -> None:
+        """One of the programs that come with the server."""
+        subprocess.run([self.programs / program, *arguments], check=True, **QUIET)
+
     def freeze(self) -> None:
         for process in self._family():
             os.kill(process, signal.SIGSTOP)

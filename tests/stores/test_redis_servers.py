@@ -64,6 +64,22 @@ async def test_credentials_are_in_the_url(closed_to_strangers: RedisServer) -> N
         await store.aclose()
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "storage.md"
+
+
+async def test_the_rights_that_the_documentation_names_are_enough(redis_server: RedisServer) -> None:
+    [rule] = [line for line in PAGE.read_text().splitlines() if line.startswith("ACL SETUSER vestibule ")]
+    assert redis_server.ask(*rule.split()) == b"+OK"
+    store = RedisStore(f"redis://vestibule:password@127.0.0.1:{redis_server.port}")
+    await works(store)
+    await store.aclose()
+    assert redis_server.ask("ACL", "SETUSER", "vestibule", "-evalsha", "-eval") == b"+OK"
+    with pytest.raises(Unavailable, match="may not run what is needed"):
+        await store.put_new("a/1", b"", 60)
+    await store.aclose()
+    assert redis_server.ask("ACL", "DELUSER", "vestibule") == b":1"
+
+
 async def test_the_server_and_its_certificate_are_in_the_url(redis_server: RedisServer, tmp_path: Path) -> None:
     certificate = a_certificate(tmp_path)
     async with tls_in_front_of(redis_server, certificate) as port:

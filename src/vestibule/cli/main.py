@@ -77,6 +77,23 @@ def config_check() -> None:
         sys.exit(check_config())
 
 
+@main.group()
+def storage() -> None:
+    """Where sessions are kept."""
+
+
+@storage.command("init")
+@click.option(
+    "--url", help="The store, if not the configured one, e.g. with the role that owns it."
+)
+def storage_init(url: str | None) -> None:
+    """Create the table of a PostgreSQL store, or bring it up to date. Other stores need nothing."""
+    with _explained():
+        from vestibule.cli.storage import init_storage
+
+        init_storage(url)
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """What the operator must change is a line, not a traceback."""
