@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import idna
 
@@ -11,6 +12,9 @@ from vestibule.errors import ConfigurationError
 from vestibule.policy.rules import SignInPolicy, given
 
 __all__ = ["email", "email_domain"]
+
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\x80-\U0010ffff]+")
+"""RFC 5321 §4.1.2 without quoted strings, which programs unquote differently, and with the letters of RFC 6531."""
 
 
 def email(*addresses: str) -> SignInPolicy:
@@ -41,17 +45,18 @@ def _by_email(fits: Callable[[tuple[str, str]], bool]) -> SignInPolicy:
 
 
 def _address(text: object) -> tuple[str, str] | None:
-    """Local part and domain. With more than one ``@`` programs differ on where the domain begins: such an address is none."""
-    if not isinstance(text, str) or text.count("@") != 1 or not text.isprintable():
+    """Local part and domain. With more than one ``@``, names, comments or quotes, programs differ on where the parts begin: such an
+    address is none."""
+    if not isinstance(text, str) or text.count("@") != 1 or "\N{FULLWIDTH COMMERCIAL AT}" in text or not text.isprintable():
         return None
     local, _, host = text.partition("@")
     domain = _domain(host)
-    return (_lower(local), domain) if local and domain else None
+    return (_lower(local), domain) if _LOCAL_PART.fullmatch(local) and domain else None
 
 
 def _domain(text: object) -> str | None:
     """The domain in its ASCII form (RFC 5891), strictly: look-alikes that other readings would map to letters are refused."""
-    if not isinstance(text, str) or "@" in text:
+    if not isinstance(text, str) or "@" in text or text.endswith("."):
         return None
     try:
         return idna.encode(_lower(text), strict=True).decode("ascii")

@@ -7,7 +7,7 @@ lets anybody in, so what is not known keeps people out on either side of a ``not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from vestibule.errors import ConfigurationError
 
@@ -15,30 +15,37 @@ __all__ = ["SignInPolicy", "all_of", "any_of", "claim", "given", "group", "not_"
 
 _Value = TypeVar("_Value")
 
+_COMPARABLE: Final = (str, bool, int, float)
+
 SignInPolicy = Callable[[Mapping[str, Any]], bool | None]
 """Takes the upstream identity's claims and says whether this account may use the server: True, and nothing else, is yes. Asked at
 sign-in and whenever the provider's tokens are renewed."""
 
 
 def claim(name: str | Sequence[str], *values: object) -> SignInPolicy:
-    """The claim is one of `values`, or a list that holds one of them.
+    """The claim is one of `values`, or a list that holds one of them. A claim of another type or form cannot be told from them.
 
     Args:
         name: of the claim; of one inside others the way there, e.g. ``["realm_access", "roles"]``.
-        values: of the same type as the claim's: ``True`` is not ``1``.
+        values: texts, numbers or truth values, of the same type as the claim's: ``True`` is not ``1``.
 
     Raises:
-        ConfigurationError: no values.
+        ConfigurationError: no values, or some of another type.
     """
     path = (name,) if isinstance(name, str) else tuple(name)
     wanted = given(".".join(path), values)
+    if not all(isinstance(value, _COMPARABLE) for value in wanted):
+        raise ConfigurationError(f"{'.'.join(path)}: each value is a text, a number or a truth value.")
+    kinds = {type(value) for value in wanted}
 
     def rule(claims: Mapping[str, Any]) -> bool | None:
         found = _find(claims, path)
         if found is None:
             return None
         held = found if isinstance(found, list | tuple) else (found,)
-        return any(_same(one, other) for one in held for other in wanted)
+        if any(_same(one, other) for one in held for other in wanted):
+            return True
+        return _certain(all(type(one) in kinds for one in held), False)
 
     return rule
 
@@ -59,8 +66,8 @@ def organisation(*ids: str) -> SignInPolicy:
 
 
 def tenant(*ids: str) -> SignInPolicy:
-    """Of one of these Entra ID tenants (claim ``tid``)."""
-    return claim("tid", *ids)
+    """Of one of these Entra ID tenants (claim ``tid``). Entra writes their GUIDs in small letters, portals do not always."""
+    return claim("tid", *(each.lower() if isinstance(each, str) else each for each in ids))
 
 
 def all_of(*rules: SignInPolicy) -> SignInPolicy:
