@@ -83,9 +83,7 @@ def storage() -> None:
 
 
 @storage.command("init")
-@click.option(
-    "--url", help="The store, if not the configured one, e.g. with the role that owns it."
-)
+@click.option("--url", help="The store, if not the configured one, e.g. with the role that owns it.")
 def storage_init(url: str | None) -> None:
     """Create the table of a PostgreSQL store, or bring it up to date. Other stores need nothing."""
     with _explained():

@@ -1,0 +1,146 @@
+"""A server that answers and refuses: full, read-only, empty, without rights. What it says is told, and it is used again when it can be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from tests.stores.servers import PostgresServer, RedisServer
+from tests.stores.trouble import recovered, refused
+
+from vestibule.storage.postgres import PostgresStore
+from vestibule.storage.redis import RedisStore
+
+pytestmark = [pytest.mark.anyio, pytest.mark.spec("RF-03")]
+
+
+@contextmanager
+def set_for_a_while(server: RedisServer, name: str, value: str, usual: str) -> Iterator[None]:
+    assert server.ask("CONFIG", "SET", name, value) == b"+OK"
+    try:
+        yield
+    finally:
+        assert server.ask("CONFIG", "SET", name, usual) == b"+OK"
+
+
+async def test_a_redis_whose_memory_is_full_keeps_what_it_has(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, prefix=uuid4().hex)
+    assert await store.put_new("a/1", b"kept", 60)
+    with set_for_a_while(redis_server, "maxmemory", "1", "0"):
+        assert (await refused(store.put_new("a/2", b"", 60))).detail == "the server's memory is full"
+        assert (await store.get("a/1")).value == b"kept"
+    await recovered(store)
+    await store.aclose()
+
+
+async def test_a_redis_that_became_a_replica_is_written_again_when_it_is_none(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, prefix=uuid4().hex)
+    assert await store.put_new("a/1", b"kept", 60)
+    with set_for_a_while(redis_server, "replica-serve-stale-data", "yes", "yes"):
+        assert redis_server.ask("REPLICAOF", "127.0.0.1", "1") == b"+OK"
+        try:
+            assert (await refused(store.put_new("a/2", b"", 60))).detail == "the server is a replica and cannot be written"
+            assert (await store.get("a/1")).value == b"kept"
+        finally:
+            assert redis_server.ask("REPLICAOF", "NO", "ONE") == b"+OK"
+    await recovered(store)
+    await store.aclose()
+
+
+async def test_a_redis_started_empty_is_taught_the_scripts_again(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, prefix=uuid4().hex)
+    assert await store.put_new("a/1", b"", 60)
+    assert redis_server.ask("SCRIPT", "FLUSH") == b"+OK"
+    assert redis_server.ask("FLUSHALL") == b"+OK"
+    assert await store.get("a/1") is None
+    assert await store.put_new("a/1", b"new", 60)
+    await store.aclose()
+
+
+async def test_how_a_redis_may_lose_records_is_said_once(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        set_for_a_while(redis_server, "maxmemory", "100mb", "0"),
+        set_for_a_while(redis_server, "maxmemory-policy", "allkeys-lru", "noeviction"),
+    ):
+        store = RedisStore(redis_server.url)
+        for _ in range(3):
+            await store.get("a/1")
+        await store.aclose()
+    assert caplog.text.count("it removes living records when its memory is full") == 1
+
+
+@pytest.fixture
+async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(postgres_server.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def table(postgres_server: PostgresServer) -> AsyncIterator[tuple[PostgresStore, str]]:
+    name = f"records_{uuid4().hex}"
+    store = PostgresStore(postgres_server.url, table=name)
+    assert await store.put_new("a/1", b"kept", 60)
+    yield store, name
+    await store.aclose()
+
+
+FAILING: dict[str, str] = {
+    "53100": "the server's disk is full",
+    "53300": "the server has no connection left",
+    "42501": "the role may not do what is needed: select, insert, update and delete on the table",
+    "XX000": "the server reports InternalServerError",
+}
+
+
+@pytest.mark.parametrize("code", FAILING)
+async def test_what_postgres_refuses_is_told(table, admin: asyncpg.Connection, code: str) -> None:
+    store, name = table
+    await admin.execute(
+        f"CREATE FUNCTION fail_{name}() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$;"
+        f" CREATE TRIGGER fail BEFORE INSERT ON {name} EXECUTE FUNCTION fail_{name}()"
+    )
+    assert (await refused(store.put_new("a/2", b"", 60))).detail == FAILING[code]
+    assert (await store.get("a/1")).value == b"kept"
+    await admin.execute(f"DROP TRIGGER fail ON {name}")
+    await recovered(store)
+
+
+async def test_a_read_only_postgres_is_left_for_the_one_that_takes_its_place(table, admin: asyncpg.Connection) -> None:
+    store, _ = table
+    await admin.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL"
+    )
+    try:
+        assert await store.get("a/1") is not None
+        assert (await refused(store.put_new("a/2", b"", 60))).detail == "the server is read-only"
+        assert (await store.get("a/1")).value == b"kept"
+    finally:
+        await admin.execute(
+            "SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only"
+        )
+    # Connections of before would stay read-only for good.
+    await recovered(store)
+
+
+async def test_a_postgres_started_empty_gets_its_table_again(table, admin: asyncpg.Connection) -> None:
+    store, name = table
+    await admin.execute(f"DROP TABLE {name}")
+    await recovered(store)
+    assert await store.get("a/1") is None
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+async def test_a_stricter_isolation_changes_nothing(postgres_server: PostgresServer, level: str) -> None:
+    options: dict[str, str] = {"default_transaction_isolation": level}
+    store = PostgresStore(postgres_server.url, table=f"records_{uuid4().hex}", server_settings=options)
+    wins = await asyncio.gather(*(store.put_new("a/1", b"%d" % number, 60) for number in range(8)), return_exceptions=True)
+    assert wins.count(True) == 1
+    assert set(map(str, wins)) <= {"True", "False"}
+    await store.aclose()
