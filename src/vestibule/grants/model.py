@@ -7,8 +7,9 @@ everything are each one compare-and-swap: there is no pair of writes that a cras
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
+from vestibule.protocol.json_documents import known_members
 from vestibule.upstream.client import UpstreamTokens
 
 __all__ = ["Code", "Grant", "Lease", "Rotation", "UpstreamSession"]
@@ -148,16 +149,15 @@ class Grant:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Grant:
-        """Read what :meth:`as_record` wrote."""
-        fields = dict(record)
-        fields["scopes"] = tuple(fields["scopes"])
-        fields["code"] = Code(**fields["code"])
-        fields["rotation"] = Rotation(**fields["rotation"]) if fields["rotation"] else None
-        fields["lease"] = Lease(**fields["lease"]) if fields["lease"] else None
-        if upstream := fields["upstream"]:
-            scope = upstream["scope"]
-            fields["upstream"] = UpstreamSession(**{**upstream, "scope": None if scope is None else tuple(scope)})
-        return cls(**fields)
+        """Read what :meth:`as_record` wrote, in this version or a later one."""
+        members = known_members(cls, record)
+        members["scopes"] = tuple(members["scopes"])
+        for name, part in _PARTS.items():
+            members[name] = part(**known_members(part, members[name])) if members.get(name) else None
+        upstream = members["upstream"]
+        if upstream is not None and upstream.scope is not None:
+            members["upstream"] = replace(upstream, scope=tuple(upstream.scope))
+        return cls(**members)
 
     def lives_until(self, now: float, life: float) -> float:
         """When the grant ends if `life` seconds pass without a refresh.
@@ -173,3 +173,6 @@ class Grant:
         if self.ended:
             return self
         return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={})
+
+
+_PARTS: Final[dict[str, type[Any]]] = {"code": Code, "rotation": Rotation, "lease": Lease, "upstream": UpstreamSession}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
 from typing import Any, NoReturn
 
-__all__ = ["read_json_object", "without_empty"]
+__all__ = ["known_members", "read_json_object", "without_empty"]
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
@@ -34,6 +36,19 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def known_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of `document` that the dataclass `record` has a field for.
+
+    What we wrote ourselves may be of a later version: during an update old and new processes share a store and each other's browsers.
+    """
+    return {name: document[name] for name in _field_names(record) if name in document}
+
+
+@cache
+def _field_names(record: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(record))
 
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:

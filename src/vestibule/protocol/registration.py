@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
-from vestibule.protocol.json_documents import without_empty
+from vestibule.protocol.json_documents import known_members, without_empty
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs, check_redirect_uri
 from vestibule.protocol.scopes import format_scope, parse_scope
 from vestibule.protocol.server_metadata import CLIENT_AUTH_METHODS, CLIENT_SIGNING_ALGORITHMS, GRANT_TYPES
@@ -63,7 +63,7 @@ class ClientMetadata:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ClientMetadata:
         """The metadata that :meth:`as_dict` wrote; unknown members are left out. Nothing is checked again."""
-        known = {f.name: document[f.name] for f in fields(cls) if f.name in document}
+        known = known_members(cls, document)
         values: dict[str, Any] = {name: tuple(value) if name in _TUPLES else value for name, value in known.items()}
         return cls(**values)
 

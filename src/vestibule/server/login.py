@@ -19,6 +19,7 @@ from starlette.responses import Response
 from vestibule import reasons
 from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
+from vestibule.protocol.json_documents import known_members
 from vestibule.protocol.pkce import new_verifier
 
 __all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
@@ -179,8 +180,8 @@ class LoginCookies:
         content = self._sealer.open("login", value, bound_to=handle.encode())
         if content is None:
             return None
-        fields = json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED))
-        return Login(**{**fields, "scopes": tuple(fields["scopes"])})
+        members = known_members(Login, json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED)))
+        return Login(**{**members, "scopes": tuple(members["scopes"])})
 
     def _surplus(self, request: Request, login: Login, size: int) -> list[str]:
         """The oldest logins, where all together are too large; a handle starts with its time."""
