@@ -8,7 +8,8 @@ CVE-2026-54072 (Authorizer), punkpeye/fastmcp 4.0.0, CVE-2026-67336 (plain PKCE)
 from __future__ import annotations
 
 import pytest
-from tests.races.house import House, query_of
+from tests.flows.stage import query_of
+from tests.races.house import House
 
 from vestibule.protocol.pkce import challenge_for, new_verifier
 

@@ -4,11 +4,12 @@ import asyncio
 import sys
 
 import pytest
-from tests.unit.clients.fakes import APP, Clock, Web
+from tests.unit.clients.fakes import APP, Web
 
 from vestibule import reasons
 from vestibule.clients.documents import ClientDocuments
 from vestibule.errors import OAuthError, Unavailable
+from vestibule.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.anyio
 async def test_an_id_that_may_not_name_a_client_is_never_fetched(client_id):
     web = Web()
     with pytest.raises(OAuthError) as caught:
-        await ClientDocuments(web, Clock()).find(client_id)
+        await ClientDocuments(web, FakeClock()).find(client_id)
     assert caught.value.reason is reasons.CLIENT_DOCUMENT_URL
     assert web.asked == []
 
@@ -45,18 +46,18 @@ async def test_an_address_that_the_guard_forbids_is_refused_for_good():
     web = Web()
     web.forbid()
     with pytest.raises(OAuthError) as caught:
-        await ClientDocuments(web, Clock()).find(APP)
+        await ClientDocuments(web, FakeClock()).find(APP)
     assert (caught.value.error, caught.value.reason) == ("invalid_client", reasons.CLIENT_DOCUMENT_UNREACHABLE)
 
 
 @pytest.mark.spec("CI-07")
 async def test_a_name_that_now_leads_inside_ends_the_copy():
     """CVE-2026-77822: a name that is public first and private later."""
-    web, clock = Web(), Clock()
+    web, clock = Web(), FakeClock()
     documents = ClientDocuments(web, clock)
     web.publish()
     await documents.find(APP)
-    clock.time += 1000
+    clock.advance(1000)
     web.forbid()
     with pytest.raises(OAuthError):
         await documents.find(APP)
@@ -79,7 +80,7 @@ async def test_a_document_that_publishes_a_secret_is_refused(members):
     web = Web()
     web.publish(**members)
     with pytest.raises(OAuthError) as caught:
-        await ClientDocuments(web, Clock()).find(APP)
+        await ClientDocuments(web, FakeClock()).find(APP)
     assert caught.value.reason is reasons.CLIENT_DOCUMENT_INVALID
 
 
@@ -91,12 +92,12 @@ async def test_a_document_cannot_speak_for_another_client(named):
     web = Web()
     web.publish(client_id=named)
     with pytest.raises(OAuthError):
-        await ClientDocuments(web, Clock()).find(APP)
+        await ClientDocuments(web, FakeClock()).find(APP)
 
 
 async def test_a_hundred_thousand_ids_leave_memory_flat():
     """PrefectHQ/fastmcp #4852: a cache of documents without bound."""
-    web, clock = Forgetful(), Clock()
+    web, clock = Forgetful(), FakeClock()
     documents = ClientDocuments(web, clock, max_documents=100)
     await ask_for_many(documents, 0, 5_000)
     before = sys.getallocatedblocks()
@@ -129,7 +130,7 @@ async def ask_for_many(documents, first, last):
 async def test_slow_documents_hold_a_bounded_number_of_fetches():
     web = Web()
     web.open.clear()
-    documents = ClientDocuments(web, Clock())
+    documents = ClientDocuments(web, FakeClock())
     asking = [asyncio.create_task(documents.find(f"https://app.example/client/{number}")) for number in range(500)]
     for _ in range(5):
         await asyncio.sleep(0)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from tests.races.house import House, query_of
+from tests.flows.stage import query_of
+from tests.races.house import House
 
 from vestibule.testing import ScriptedClient, ScriptedUser
 

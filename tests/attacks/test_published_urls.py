@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.routing import Route
-from tests.races.house import House, query_of
+from tests.flows.stage import query_of
+from tests.races.house import House
 
 from vestibule.errors import ConfigurationError
 

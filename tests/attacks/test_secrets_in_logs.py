@@ -12,7 +12,8 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import httpx2
 import pytest
-from tests.races.house import KEY, ask, query_of, whoami
+from tests.flows.stage import query_of
+from tests.races.house import KEY, ask, whoami
 from tests.races.stores import WatchedStore
 
 from vestibule import OIDCProxy, get_access_token

@@ -15,7 +15,8 @@ from base64 import urlsafe_b64encode
 from uuid import uuid4
 
 import pytest
-from tests.races.house import House, query_of
+from tests.flows.stage import query_of
+from tests.races.house import House
 from tests.races.stores import WatchedStore
 from tests.unit.clients.signing import ec_signer
 

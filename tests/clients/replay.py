@@ -9,16 +9,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
-from uuid import uuid4
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.clients.transcript import AtOnce, Later, Login, Request, Same, Step, Stopped, Transcript, Trouble, Windows
 from tests.flows.stage import Stage, open_consent, query_of
+from tests.signing import rsa_signer
 
-from vestibule.keys import base64url, jwt
 from vestibule.protocol.pkce import challenge_for
 from vestibule.testing.user import Page
 
@@ -26,7 +23,7 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 MAX_ANSWER = 8 * 1024
 """Bytes. Some clients and the proxies before them read no more of a token or metadata answer."""
 
-_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+_SIGNER = rsa_signer()
 
 
 class ClientsWeb:
@@ -69,7 +66,7 @@ class Replayer:
             "verifier": VERIFIER,
             "challenge": challenge_for(VERIFIER),
         }
-        web.pages = self._filled({"https://client.example/jwks.json": _public_keys(), **transcript.documents})
+        web.pages = self._filled({"https://client.example/jwks.json": _SIGNER.jwks, **transcript.documents})
 
     async def run(self) -> None:
         for step in self._steps:
@@ -185,23 +182,10 @@ class Replayer:
                 pair = f"{quote(self._kept['client_id'], safe='')}:{quote(self._kept['client_secret'], safe='')}"
                 return b64encode(pair.encode()).decode()
             case "assertion":
-                return self._assertion()
+                now = self._stage.clock.now()
+                return _SIGNER.assertion(self._kept["client_id"], self._kept["issuer"], now)["client_assertion"]
             case _:
                 return str(self._kept[name])
-
-    def _assertion(self) -> str:
-        """A fresh one each time (RFC 7523 §3)."""
-        now, client_id = int(self._stage.clock.now()), self._kept["client_id"]
-        claims = {
-            "iss": client_id,
-            "sub": client_id,
-            "aud": self._kept["issuer"],
-            "iat": now,
-            "exp": now + 60,
-            "jti": uuid4().hex,
-        }
-        pem = _KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return jwt.sign(claims, pem, "RS256", {"kid": "1"})
 
 
 def _check_manners(answer: httpx2.Response) -> None:
@@ -215,9 +199,3 @@ def _check_manners(answer: httpx2.Response) -> None:
         assert answer.headers["cache-control"] == "no-store"
     if answer.status_code == 503:
         assert int(answer.headers["retry-after"]) > 0
-
-
-def _public_keys() -> dict[str, Any]:
-    numbers = _KEY.public_key().public_numbers()
-    exponent, modulus = (base64url.encode(n.to_bytes((n.bit_length() + 7) // 8)) for n in (numbers.e, numbers.n))
-    return {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "1", "e": exponent, "n": modulus}]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,12 +13,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from tests.races.stores import WrappedStore
 
 from vestibule import OIDCConfiguration, OIDCProxy, get_access_token, reasons
 from vestibule.errors import Unavailable
 from vestibule.events import Event
 from vestibule.storage.memory import MemoryStore
-from vestibule.storage.protocol import Record, Store
+from vestibule.storage.protocol import Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
 from vestibule.testing.client import Attempt
 from vestibule.testing.provider.model import DEFAULT_CLIENT
@@ -43,36 +44,15 @@ class KnownProxy(OIDCProxy):
         return OIDCConfiguration.model_validate(self.document)
 
 
-class FaultyStore:
+class FaultyStore(WrappedStore):
     """A store whose verbs fail on order."""
 
     def __init__(self, inner: Store) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.broken: set[str] = set()
         self.calls: list[str] = []
 
-    async def get(self, key: str) -> Record | None:
-        self._check("get")
-        return await self._inner.get(key)
-
-    async def put_new(self, key: str, value: bytes, ttl: float) -> bool:
-        self._check("put_new")
-        return await self._inner.put_new(key, value, ttl)
-
-    async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
-        self._check("swap")
-        return await self._inner.swap(key, version, value, ttl)
-
-    def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:
-        return self._inner.scan(prefix)
-
-    async def purge(self, limit: int = 1000) -> int:
-        return await self._inner.purge(limit)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def _check(self, verb: str) -> None:
+    async def before(self, verb: str, key: str) -> None:
         self.calls.append(verb)
         if verb in self.broken:
             raise Unavailable(reasons.STORE_UNAVAILABLE, "out of order", retry_after=7)
@@ -245,6 +225,13 @@ async def decide(user: ScriptedUser, page: Page, action: str = "approve", **fiel
     """Press a button of the consent page; `fields` replace or add form fields."""
     data = {**page.forms[0].hidden, "action": action, **fields}
     return await user.browser.post(page.url, data={name: value for name, value in data.items() if value})
+
+
+async def call_status(client: ScriptedClient, access_token: str | None = None) -> int:
+    """What the resource says to a call."""
+    bearer = f"Bearer {access_token or client.tokens['access_token']}"
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}
+    return (await client.http.post(client.resource_url, json=message, headers={"authorization": bearer})).status_code
 
 
 def query_of(url: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.flows.conftest import SetStage
-from tests.flows.stage import BASE, Stage, lacks
+from tests.flows.stage import BASE, Stage, call_status, lacks
 
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.sqlite import SQLiteStore
@@ -29,14 +29,6 @@ async def refused(client: ScriptedClient, token: str | None = None, **extra: str
     token = token or client.tokens["refresh_token"]
     answer = await client.post_form(TOKEN, {"grant_type": "refresh_token", "refresh_token": token, **extra})
     return answer.status_code, answer.json().get("error", "")
-
-
-async def call_status(client: ScriptedClient, access_token: str | None = None) -> int:
-    """What the resource says to a call."""
-    bearer = f"Bearer {access_token or client.tokens['access_token']}"
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}
-    answer = await client.http.post(client.resource_url, json=message, headers={"authorization": bearer})
-    return answer.status_code
 
 
 # --- the decision table -----------------------------------------------------------------------------------------------------------

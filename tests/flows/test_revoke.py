@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 from tests.flows.conftest import SetStage
-from tests.flows.stage import BASE, Stage
+from tests.flows.stage import BASE, Stage, call_status
 
 from vestibule.testing import ScriptedClient
 
@@ -20,11 +20,6 @@ async def client(stage: Stage) -> ScriptedClient:
 @pytest.fixture
 async def public(stage: Stage) -> ScriptedClient:
     return await stage.signed_in()
-
-
-async def call_status(client: ScriptedClient) -> int:
-    headers = {"authorization": f"Bearer {client.tokens['access_token']}"}
-    return (await client.http.post(client.resource_url, json={"id": 1}, headers=headers)).status_code
 
 
 async def refresh_status(client: ScriptedClient) -> int:

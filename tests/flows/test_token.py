@@ -5,13 +5,12 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.flows.conftest import SetStage
 from tests.flows.stage import BASE, LOOPBACK_URI, Stage
+from tests.signing import Signer, ec_signer
 
 from vestibule.clients.configured import ConfiguredClient
-from vestibule.keys import base64url, jwt
+from vestibule.keys import jwt
 from vestibule.protocol.pkce import new_verifier
 from vestibule.testing import ScriptedClient
 from vestibule.testing.client import Attempt, CallRefused, StepFailed
@@ -352,26 +351,9 @@ async def test_guessing_is_slowed_down_and_locks_nobody_out(stage: Stage):
     assert (await client.exchange(code, attempt))["access_token"]
 
 
-class Signer:
-    """A client that signs."""
-
-    def __init__(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        self.pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        numbers = key.public_key().public_numbers()
-        x, y = (base64url.encode(number.to_bytes(32)) for number in (numbers.x, numbers.y))
-        self.jwks = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "use": "sig", "x": x, "y": y}]}
-
-    def assertion(self, client_id: str, now: float, *, typ: str = "JWT", **changes: object) -> dict[str, str]:
-        claims = {"iss": client_id, "sub": client_id, "aud": BASE, "iat": int(now), "exp": int(now) + 60, "jti": new_verifier()}
-        present = {name: value for name, value in (claims | changes).items() if value is not None}
-        signed = jwt.sign(present, self.pem, "ES256", {"typ": typ, "kid": "1"})
-        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
-
-
 @pytest.fixture
 async def signing(stage: Stage) -> tuple[ScriptedClient, Signer]:
-    signer = Signer()
+    signer = ec_signer()
     client = await stage.registered(register={"token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks})
     return client, signer
 
@@ -381,7 +363,7 @@ async def signing(stage: Stage) -> tuple[ScriptedClient, Signer]:
 async def test_a_client_that_signs(stage: Stage, signing: tuple[ScriptedClient, Signer], audience: object):
     client, signer = signing
     code, attempt = await stage.with_code(client)
-    proof = signer.assertion(client.registration["client_id"], stage.clock.now(), aud=audience)
+    proof = signer.assertion(client.registration["client_id"], BASE, stage.clock.now(), aud=audience)
     assert await refused(client, code, attempt, **proof) == (200, "")
 
 
@@ -404,9 +386,9 @@ async def test_a_client_that_signs(stage: Stage, signing: tuple[ScriptedClient, 
 async def test_an_assertion_that_proves_nothing(stage: Stage, signing: tuple[ScriptedClient, Signer], changes: dict):
     client, signer = signing
     code, attempt = await stage.with_code(client)
-    proof = signer.assertion(client.registration["client_id"], stage.clock.now(), **changes)
+    proof = signer.assertion(client.registration["client_id"], BASE, stage.clock.now(), **changes)
     assert await refused(client, code, attempt, **proof) == (401, "invalid_client")
-    good = signer.assertion(client.registration["client_id"], stage.clock.now())
+    good = signer.assertion(client.registration["client_id"], BASE, stage.clock.now())
     assert await refused(client, code, attempt, **good) == (200, "")
 
 
@@ -415,9 +397,9 @@ async def test_an_assertion_works_once_and_with_the_registered_key_only(stage: S
     client, signer = signing
     code, attempt = await stage.with_code(client)
     client_id = client.registration["client_id"]
-    forged = Signer().assertion(client_id, stage.clock.now())
+    forged = ec_signer().assertion(client_id, BASE, stage.clock.now())
     assert await refused(client, code, attempt, **forged) == (401, "invalid_client")
     assert await refused(client, code, attempt) == (401, "invalid_client")
-    proof = signer.assertion(client_id, stage.clock.now())
+    proof = signer.assertion(client_id, BASE, stage.clock.now())
     assert await refused(client, code, attempt, code_verifier="x" * 43, **proof) == (400, "invalid_grant")
     assert await refused(client, code, attempt, **proof) == (401, "invalid_client")

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx2
+from tests.races.stores import WaitingStore
 
 from vestibule import OIDCConfiguration, OIDCProxy, get_access_token
 from vestibule.storage.memory import MemoryStore
@@ -229,10 +230,12 @@ class House:
         return len([key async for key, _ in self.store.scan("grant/")])
 
 
+def house_that_waits(seed: int, **settings: Any) -> House:
+    """One whose store lets others run around every verb, in an order that `seed` repeats."""
+    clock = FakeClock()
+    return House(store=WaitingStore(MemoryStore(clock), seed), clock=clock, **settings)
+
+
 async def at_once(*requests: Any) -> list[Any]:
     """All of them at the same time."""
     return list(await asyncio.gather(*requests))
-
-
-def query_of(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))

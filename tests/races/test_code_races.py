@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.races.house import House, at_once, query_of
-from tests.races.stores import WaitingStore, WatchedStore
+from tests.flows.stage import query_of
+from tests.races.house import House, at_once, house_that_waits
+from tests.races.stores import WatchedStore
 
 from vestibule.protocol.pkce import new_verifier
 from vestibule.storage.memory import MemoryStore
@@ -13,11 +14,6 @@ from vestibule.testing import FakeClock
 pytestmark = pytest.mark.anyio
 
 SEEDS = range(5)
-
-
-def house_that_waits(seed: int, **settings) -> House:
-    clock = FakeClock()
-    return House(store=WaitingStore(MemoryStore(clock), seed), clock=clock, **settings)
 
 
 @pytest.mark.spec("TK-03", "TK-11", "AZ-21")

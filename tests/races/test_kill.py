@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.races.house import query_of
+from tests.flows.stage import query_of
 from tests.races.processes import Street, street
 
 from vestibule.grants.renewal import LEASE_SECONDS

@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.races.house import at_once, query_of
+from tests.flows.stage import query_of
+from tests.races.house import at_once
 from tests.races.processes import Street, street
 from tests.races.server import FileClock
 from tests.unit.clients.signing import ec_signer, form

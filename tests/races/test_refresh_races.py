@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.races.house import House, at_once
-from tests.races.stores import WaitingStore, WatchedStore
+from tests.races.house import House, at_once, house_that_waits
+from tests.races.stores import WatchedStore
 
 from vestibule.storage.memory import MemoryStore
 from vestibule.testing import FakeClock
@@ -13,11 +13,6 @@ pytestmark = pytest.mark.anyio
 
 SEEDS = range(5)
 SOON = 60  # seconds that the provider's access tokens live where a test waits for their end
-
-
-def house_that_waits(seed: int, **settings) -> House:
-    clock = FakeClock()
-    return House(store=WaitingStore(MemoryStore(clock), seed), clock=clock, **settings)
 
 
 @pytest.mark.spec("RF-02", "RF-08", "PX-13")

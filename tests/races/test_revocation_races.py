@@ -7,9 +7,10 @@ import json
 from uuid import uuid4
 
 import pytest
-from tests.races.house import House, at_once
-from tests.races.stores import GatedStore, WaitingStore
-from tests.unit.clients.signing import ec_signer, form
+from tests.races.house import House, at_once, house_that_waits
+from tests.races.stores import GatedStore
+from tests.signing import ec_signer
+from tests.unit.clients.signing import form
 
 from vestibule.storage.memory import MemoryStore
 from vestibule.testing import FakeClock
@@ -17,11 +18,6 @@ from vestibule.testing import FakeClock
 pytestmark = pytest.mark.anyio
 
 SEEDS = range(8)
-
-
-def house_that_waits(seed: int, **settings) -> House:
-    clock = FakeClock()
-    return House(store=WaitingStore(MemoryStore(clock), seed), clock=clock, **settings)
 
 
 @pytest.mark.spec("RV-05", "RS-30")

@@ -4,7 +4,7 @@ from base64 import b64encode
 from urllib.parse import quote_plus, urlencode
 
 import pytest
-from tests.unit.clients.fakes import CALLBACK, Clock, Web
+from tests.unit.clients.fakes import CALLBACK, Web
 
 from vestibule.clients.assertions import ClientKeys
 from vestibule.clients.authentication import ClientAuthenticator
@@ -17,6 +17,7 @@ from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
 from vestibule.protocol.parameters import parse_parameters
 from vestibule.protocol.registration import ClientMetadata
+from vestibule.testing import FakeClock
 
 ISSUER = "https://mcp.example"
 TOKEN_ENDPOINT = "https://mcp.example/token"
@@ -27,7 +28,7 @@ class Desk:
     """An authenticator with everything behind it."""
 
     def __init__(self, *configured, documents=True, allowed=None):
-        self.clock, self.web, self.spent = Clock(), Web(), {}
+        self.clock, self.web, self.spent = FakeClock(), Web(), {}
         self.keyring = KeyRing.from_secrets(b"k" * 32)
         self.dynamic = DynamicClients(self.keyring, Sealer(self.keyring))
         self.directory = ClientDirectory(

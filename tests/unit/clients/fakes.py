@@ -1,4 +1,4 @@
-"""The world outside, as these tests need it: a web that does what it is told, a clock that waits for nobody."""
+"""The world outside, as these tests need it: a web that does what it is told."""
 
 import asyncio
 import json
@@ -7,18 +7,6 @@ from vestibule.net.fetch import FetchFailed, FetchForbidden, FetchResult
 
 APP = "https://app.example/client.json"
 CALLBACK = "https://app.example/callback"
-
-
-class Clock:
-    def __init__(self, now=1_800_000_000.0):
-        self.time = now
-
-    def now(self):
-        return self.time
-
-    async def sleep(self, seconds):
-        self.time += seconds
-        await asyncio.sleep(0)
 
 
 class Web:

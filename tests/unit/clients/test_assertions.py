@@ -5,9 +5,10 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from joserfc.jwk import OKPKey, RSAKey
+from tests.signing import Signer, ec_signer, rsa_signer
 from tests.unit.clients.desk import ISSUER, TOKEN_ENDPOINT, Desk
 from tests.unit.clients.fakes import APP
-from tests.unit.clients.signing import JWKS_URI, SIGNER, Signer, claims, ec_signer, form
+from tests.unit.clients.signing import JWKS_URI, SIGNER, claims, form
 
 from vestibule import reasons
 from vestibule.errors import Unavailable
@@ -32,7 +33,7 @@ async def test_a_fresh_assertion_for_this_server_authenticates(desk, audience, c
 @pytest.mark.parametrize(
     "signer",
     [
-        Signer(rsa.generate_private_key(65537, 2048), RSAKey, "RS256"),
+        rsa_signer(),
         Signer(rsa.generate_private_key(65537, 2048), RSAKey, "PS256"),
         Signer(ed25519.Ed25519PrivateKey.generate(), OKPKey, "EdDSA"),
     ],
@@ -137,7 +138,7 @@ async def test_keys_behind_a_url_are_fetched_once_and_again_for_a_new_key(desk):
     assert desk.web.asked.count(JWKS_URI) == 1
     newer = ec_signer("k2")
     desk.web.answer(JWKS_URI, json.loads(json.dumps({"keys": [SIGNER.jwk, newer.jwk]})))
-    desk.clock.time += 100
+    desk.clock.advance(100)
     assert await desk.authenticate(**form(newer.sign(claims(desk))))
 
 

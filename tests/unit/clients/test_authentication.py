@@ -135,7 +135,7 @@ async def test_wrong_secrets_are_slowed_down_and_the_right_one_never():
     error = await desk.refused(client_id=client_id, client_secret="wrong")
     assert error.reason is reasons.CLIENT_THROTTLED
     assert 1 <= int(error.headers["Retry-After"]) <= 30
-    desk.clock.time += 31
+    desk.clock.advance(31)
     assert (await desk.refused(client_id=client_id, client_secret="wrong")).status == 401
 
 

@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
-from tests.unit.clients.fakes import APP, CALLBACK, Clock, Web
+from tests.unit.clients.fakes import APP, CALLBACK, Web
 
 from vestibule import reasons
 from vestibule.clients.documents import ClientDocuments
 from vestibule.clients.pinned import PINNED_DOCUMENTS
 from vestibule.errors import OAuthError, Unavailable
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
+from vestibule.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ def web():
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock()
 
 
 @pytest.fixture
@@ -54,11 +55,10 @@ async def test_a_client_is_what_its_document_says(web, documents):
 async def test_a_document_is_kept_for_as_long_as_its_headers_say(web, clock, documents, headers, fresh, stale):
     web.publish(headers=headers)
     await documents.find(APP)
-    start = clock.now()
-    clock.time = start + fresh
+    clock.advance(fresh)
     await documents.find(APP)
     assert len(web.asked) == 1
-    clock.time = start + stale
+    clock.advance(stale - fresh)
     await documents.find(APP)
     assert len(web.asked) == 2
 
@@ -99,7 +99,7 @@ async def test_one_who_stops_waiting_does_not_take_the_document_from_the_others(
 async def test_anything_but_200_is_no_document_and_ends_the_copy(web, clock, documents, status):
     web.publish()
     await documents.find(APP)
-    clock.time += 1000
+    clock.advance(1000)
     web.answer(APP, b"{}", status=status, headers={"location": "https://app.example/elsewhere.json"})
     assert await refusal(documents.find(APP)) is reasons.CLIENT_DOCUMENT_UNREACHABLE
     web.fail()
@@ -113,13 +113,13 @@ async def test_anything_but_200_is_no_document_and_ends_the_copy(web, clock, doc
 async def test_trouble_on_the_way_leaves_the_last_copy_in_use(web, clock, documents, failure):
     web.publish()
     before = await documents.find(APP)
-    clock.time += 1000
+    clock.advance(1000)
     web.fail() if failure == "transport" else web.answer(APP, status=failure)
     assert await documents.find(APP) == before
     assert await documents.find(APP) == before
     assert len(web.asked) == 2, "while the copy stands in, the other side is left alone"
     web.publish(client_name="Back again")
-    clock.time += 61
+    clock.advance(61)
     assert (await documents.find(APP)).metadata.client_name == "Back again"
 
 
@@ -128,9 +128,9 @@ async def test_a_copy_does_not_stand_in_for_ever(web, clock, documents):
     await documents.find(APP)
     web.fail()
     for _ in range(24):
-        clock.time += 3500
+        clock.advance(3500)
         await documents.find(APP)
-    clock.time += 2 * 3600
+    clock.advance(2 * 3600)
     with pytest.raises(Unavailable):
         await documents.find(APP)
 
@@ -167,7 +167,7 @@ async def test_a_bad_document_is_never_kept(web, documents, body):
 async def test_a_document_that_became_bad_ends_the_copy(web, clock, documents):
     web.publish()
     await documents.find(APP)
-    clock.time += 1000
+    clock.advance(1000)
     web.answer(APP, b"{}")
     assert await refusal(documents.find(APP)) is reasons.CLIENT_DOCUMENT_INVALID
     web.fail()
@@ -182,7 +182,7 @@ async def test_whoever_keeps_failing_is_asked_at_intervals_only(web, clock, docu
             await documents.find(APP)
     assert len(web.asked) == 2
     web.publish()
-    clock.time += 6
+    clock.advance(6)
     assert (await documents.find(APP)).client_id == APP
 
 
@@ -197,10 +197,10 @@ async def test_a_well_known_document_that_cannot_be_fetched_is_known_all_the_sam
 async def test_a_pinned_copy_gives_way_to_the_document_and_to_its_end(web, clock, documents):
     web.fail(CLAUDE_CODE)
     await documents.find(CLAUDE_CODE)
-    clock.time += 61
+    clock.advance(61)
     web.publish(CLAUDE_CODE, client_name="Newer")
     assert (await documents.find(CLAUDE_CODE)).metadata.client_name == "Newer"
-    clock.time += 1000
+    clock.advance(1000)
     web.answer(CLAUDE_CODE, status=410)
     assert await refusal(documents.find(CLAUDE_CODE)) is reasons.CLIENT_DOCUMENT_UNREACHABLE
 

@@ -4,12 +4,13 @@ import json
 
 import httpx2
 import pytest
-from tests.unit.clients.fakes import APP, Clock, document
+from tests.unit.clients.fakes import APP, document
 
 from vestibule import reasons
 from vestibule.clients.documents import ClientDocuments
 from vestibule.errors import OAuthError, Unavailable
 from vestibule.net.fetch import Fetcher
+from vestibule.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ class Wire:
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self.answer))
         allowed = options.pop("allowed_hosts", ())
         return ClientDocuments(
-            Fetcher(Clock(), client=client, resolver=self.resolve, allowed_hosts=allowed), Clock(), **options
+            Fetcher(FakeClock(), client=client, resolver=self.resolve, allowed_hosts=allowed), FakeClock(), **options
         )
 
     def answer(self, request):
