@@ -40,8 +40,9 @@ docs: $(TOOLS) ## Write the generated pages of docs/reference
 bench: $(TOOLS) ## Measure side by side with the public fastmcp and draw docs/images/benchmark.svg
 	$(BIN)/python -m benchmarks
 
-soak: $(TOOLS) ## Run logins, calls and refreshes for minutes and watch memory and store (SOAK_SECONDS=300)
+soak: $(TOOLS) ## Run logins for minutes and watch memory and store (SOAK_SECONDS=300), then fuzz for longer (VESTIBULE_FUZZ=5000)
 	$(BIN)/python -m benchmarks.soak
+	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py
 
 clean: ## Remove what was made, the virtual environment included
 	rm -rf $(VENV) build dist artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
