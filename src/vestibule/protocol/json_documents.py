@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from typing import Any, NoReturn
 
 __all__ = ["known_members", "read_json_object", "without_empty"]
@@ -43,12 +42,7 @@ def known_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, A
 
     What we wrote ourselves may be of a later version: during an update old and new processes share a store and each other's browsers.
     """
-    return {name: document[name] for name in _field_names(record) if name in document}
-
-
-@cache
-def _field_names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(record))
+    return {each.name: document[each.name] for each in fields(record) if each.name in document}
 
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
