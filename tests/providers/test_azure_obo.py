@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import pytest
 from azure.core.exceptions import ServiceRequestError
 from fastmcp import FastMCP
@@ -204,10 +206,43 @@ async def test_the_least_recently_used_of_128_goes_and_is_closed(cloud: Cloud) -
     assert await is_closed(first)
 
 
-async def is_closed(credential: Any) -> bool:
-    """A closed one cannot be used any more."""
+async def test_one_that_is_in_use_is_closed_after_that(tmp_path: Path) -> None:
+    """128 others come while Entra thinks about the first."""
+    fake = FakeEntra(clock=SystemClock())  # type: ignore[arg-type] - as above
+    asked, answering = threading.Event(), threading.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        while scope.get("path", "").endswith("/token") and not answering.is_set():
+            asked.set()
+            await anyio.sleep(0.01)
+        await fake.asgi(scope, receive, send)
+
+    with over_tls(slow, tmp_path) as (authority, certificate):
+        fake.host = f"https://{authority}"
+        auth = Cloud(fake, authority, certificate).provider()
+        found: list[str] = []
+        assertion = fake.access_token()
+        credential = await auth.get_obo_credential(assertion)
+
+        async def call() -> None:
+            found.append(await exchanged(auth, AccessToken(token=assertion, client_id=APP, scopes=[], claims={"scp": "read"})))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await anyio.to_thread.run_sync(asked.wait, 10)
+            for number in range(128):
+                await auth.get_obo_credential(f"assertion {number}")
+            answering.set()
+        assert found
+        assert found[0].startswith("graph-token-of-")
+        assert await is_closed(credential, NOT_CONSENTED)
+        await auth.close_obo_credentials()
+
+
+async def is_closed(credential: Any, scopes: list[str] = READ) -> bool:
+    """A closed one cannot be used any more for what it has not got already."""
     try:
-        await credential.get_token(*READ)
+        await credential.get_token(*scopes)
     except Exception as error:
         return "closed" in str(error).lower()
     return False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from vestibule.keys.jwt import peek_claims
@@ -37,7 +38,7 @@ def require_azure_identity() -> None:
 
 
 class OBOCredentials:
-    """The least recently used of :data:`MAX_CREDENTIALS` users goes first, and is closed. Each keeps the tokens it got.
+    """The least recently used of :data:`MAX_CREDENTIALS` users goes first, and is closed when nobody uses it. Each keeps the tokens it got.
 
     Args:
         authority: where the user's tokens come from.
@@ -51,23 +52,40 @@ class OBOCredentials:
         self._secret = secret
         self._options = dict(options)
         self._kept: OrderedDict[str, OnBehalfOfCredential] = OrderedDict()
+        self._used: Counter[OnBehalfOfCredential] = Counter()
 
     async def get(self, assertion: str) -> OnBehalfOfCredential:
         """The credential of the user whose token `assertion` is; raises as :meth:`AzureProvider.get_obo_credential`."""
         self._check_possible()
         key = hashlib.sha256(assertion.encode()).hexdigest()
+        while key not in self._kept and len(self._kept) >= MAX_CREDENTIALS:
+            await self._close_unused(self._kept.popitem(last=False)[1])
         if key not in self._kept:
             self._kept[key] = self._create(assertion)
         self._kept.move_to_end(key)
-        credential = self._kept[key]
-        while len(self._kept) > MAX_CREDENTIALS:
-            await _close(self._kept.popitem(last=False)[1])
-        return credential
+        return self._kept[key]  # nothing is awaited before whoever asked has it, so nobody closes it on the way
+
+    @asynccontextmanager
+    async def use(self, credential: OnBehalfOfCredential) -> AsyncIterator[None]:
+        """Keep a credential open meanwhile, whoever else comes."""
+        self._used[credential] += 1
+        try:
+            yield
+        finally:
+            self._used[credential] -= 1
+            if not self._used[credential]:
+                del self._used[credential]
+            if credential not in self._kept.values():
+                await self._close_unused(credential)
 
     async def close(self) -> None:
         """Close all of them, whatever any says to it."""
         while self._kept:
             await _close(self._kept.popitem(last=False)[1])
+
+    async def _close_unused(self, credential: OnBehalfOfCredential) -> None:
+        if credential not in self._used:
+            await _close(credential)
 
     def _check_possible(self) -> None:
         if self._authority.is_b2c:

@@ -61,7 +61,8 @@ async def exchange_for(scopes: Sequence[str]) -> str:
 
     try:
         credential = await provider.get_obo_credential(user_assertion=caller.token)
-        return (await credential.get_token(*scopes)).token
+        async with provider.use_obo_credential(credential):
+            return (await credential.get_token(*scopes)).token
     except (AzureError, ValueError) as error:
         raise RuntimeError(_failure(str(error), caller.token)) from None
 

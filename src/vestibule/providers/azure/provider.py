@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -179,6 +180,10 @@ class AzureProvider(OAuthProxy):
             ValueError: there is no client secret, nor another credential in ``obo_options``.
         """
         return await self._obo.get(user_assertion)
+
+    def use_obo_credential(self, credential: OnBehalfOfCredential) -> AbstractAsyncContextManager[None]:
+        """Keep a credential of :meth:`get_obo_credential` open meanwhile: that of the least recent of many users is closed otherwise."""
+        return self._obo.use(credential)
 
     async def close_obo_credentials(self) -> None:
         """Close every kept credential, with its connections. For shutdown."""
