@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -20,7 +20,11 @@ __all__ = ["chosen_settings", "masked", "show_config"]
 
 _MASK: Final = "••••••"
 _SECRET_NAMES: Final = frozenset({"jwt_signing_key", "upstream_private_key"})
-_SECRET_VALUES: Final = frozenset({"extra_authorize_params", "extra_token_params"})
+_SECRET_VALUES: Final = frozenset({"extra_authorize_params", "extra_token_params", "obo_options"})
+
+# Greedy, for passwords with characters that should have been encoded; what stands before an @ is no loss in what is no URL.
+_BEFORE_HOST: Final = re.compile(r"(?<=://).*@|^[^/]*:[^/]*@", re.DOTALL)
+_IN_QUERY: Final = re.compile(r"(?<=password=)[^&]*", re.IGNORECASE)
 
 
 def chosen_settings() -> tuple[Choice, ProviderSettings | None]:
@@ -73,7 +77,4 @@ def _shown(item: object) -> str:
 
 
 def _without_password(text: str) -> str:
-    parts = urlsplit(text) if "://" in text else None
-    if parts is None or "@" not in parts.netloc:
-        return text
-    return text.replace(parts.netloc.rpartition("@")[0], _MASK, 1)
+    return _IN_QUERY.sub(_MASK, _BEFORE_HOST.sub(f"{_MASK}@", text))

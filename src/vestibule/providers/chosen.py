@@ -55,12 +55,29 @@ def choice(sources: Sources | None = None) -> Choice | None:
     """What is chosen, before anything is built; None if nothing is.
 
     Raises:
-        ConfigurationError: what is chosen cannot be found, or something under our prefixes belongs to no provider.
+        ConfigurationError: what is chosen cannot be found, or something under our prefixes is no setting of any provider.
     """
     sources = sources or Sources.here()
     sources.check_names(PROVIDERS, [OLDER_NAMES.get(name, name) for name in PROVIDERS])
+    _check_written(sources)
     found = sources.chosen()
     return None if found is None else _load(found)
+
+
+def _check_written(sources: Sources) -> None:
+    """What is written about a provider that is not chosen may be for one that code builds. Only those mentioned are imported."""
+    for name, place in PROVIDERS.items():
+        if sources.mention(name, OLDER_NAMES.get(name, name)):
+            module, _, class_name = place.partition(":")
+            settings = _settings(module, class_name)
+            if settings is not None:
+                settings.check_written(sources)
+
+
+def _settings(module: str, class_name: str) -> type[ProviderSettings] | None:
+    """The settings that belong to a class; None if it reads none."""
+    settings = getattr(import_module(module), f"{class_name}Settings", None)
+    return settings if isinstance(settings, type) and issubclass(settings, ProviderSettings) else None
 
 
 def _load(found: Found) -> Choice:
@@ -72,9 +89,7 @@ def _load(found: Found) -> Choice:
     provider = getattr(module, name, None)
     if not isinstance(provider, type) or not issubclass(provider, AuthProvider):
         raise ConfigurationError(f"{found.origin}: {module_name} has no provider class {name}.")
-    settings = getattr(module, f"{name}Settings", None)
-    known = isinstance(settings, type) and issubclass(settings, ProviderSettings)
-    return Choice(provider, found.origin, settings if known else None)
+    return Choice(provider, found.origin, _settings(module_name, name))
 
 
 def _place(found: Found) -> tuple[str, str]:

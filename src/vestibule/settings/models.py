@@ -56,7 +56,7 @@ class ProviderSettings(BaseModel):
     def from_sources(cls, sources: Sources, **arguments: Any) -> Self:
         """As :meth:`filled`, from the given sources."""
         cls._check_arguments(arguments)
-        sources.check_fields(cls.written_fields(), provider=cls.provider, older=cls.older, others=cls.beside)
+        cls.check_written(sources)
         found = {name: value for name in cls.written_fields() if (value := cls._find(sources, name)) is not None}
         found |= {name: Found(value, "argument") for name, value in arguments.items() if value is not None}
         try:
@@ -65,6 +65,15 @@ class ProviderSettings(BaseModel):
             raise ConfigurationError(_explain(error, found)) from None
         settings._origins = {name: each.origin for name, each in found.items()}
         return settings
+
+    @classmethod
+    def check_written(cls, sources: Sources) -> None:
+        """Check that everything that is written about this provider is one of its settings.
+
+        Raises:
+            ConfigurationError: naming the nearest that there is.
+        """
+        sources.check_fields(cls.written_fields(), provider=cls.provider, older=cls.older, others=cls.beside)
 
     @classmethod
     def completed(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ PREFIX: Final = "VESTIBULE_"
 OLDER_PREFIX: Final = "FASTMCP_SERVER_AUTH_"
 
 _GENERAL: Final = frozenset({"VESTIBULE_AUTH", "VESTIBULE_CONFIG", "VESTIBULE_HOME", "FASTMCP_SERVER_AUTH"})
+
+_OF_KUBERNETES: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+"""What Kubernetes tells every container about a service, which may well be called vestibule. No setting ends like that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ class Sources:
             raise ConfigurationError(f"{self.file_label}: [{provider}] must be a table.")
         return table
 
+    def mention(self, provider: str, older: str) -> bool:
+        """Whether anything is written about a provider."""
+        starts = (f"{PREFIX}{provider.upper()}_", f"{OLDER_PREFIX}{older.upper()}_")
+        return provider in self.file or any(name.startswith(starts) for layer in self.variables for name in layer.values)
+
     def check_fields(self, fields: Collection[str], *, provider: str, older: str, others: Iterable[str] = ()) -> None:
         """Check that everything written about a provider is one of its settings: a misspelt one would be ignored in silence.
 
@@ -170,8 +179,9 @@ def _hint(near: str | None) -> str:
 
 def _ours(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Variables under our prefixes, in capitals as Windows has them anyway."""
-    upper = ((name.upper(), value) for name, value in variables.items())
-    return {name: value for name, value in upper if value is not None and name.startswith((PREFIX, OLDER_PREFIX[:-1]))}
+    upper = ((name.upper(), value) for name, value in variables.items() if value is not None)
+    ours = ((name, value) for name, value in upper if name.startswith(PREFIX) or f"{name}_".startswith(OLDER_PREFIX))
+    return {name: value for name, value in ours if not _OF_KUBERNETES.fullmatch(name)}
 
 
 def _read_dotenv(path: Path) -> Mapping[str, str | None]:

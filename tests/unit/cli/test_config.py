@@ -129,3 +129,31 @@ def test_check_warns_of_what_may_surprise(
     assert f"{words}" in result.output
     assert "This can work; mind the warnings." in result.output
     assert "error:" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_storage", "postgresql://db/state?user=hall&password=pa55word"),
+        ("client_storage", "redis://:pa55/w0rd@cache:6379/0"),
+        ("egress_proxy", "http://hall:pa55/w0rd@proxy:3128"),
+        ("egress_proxy", "hall:pa55word@proxy:3128"),
+    ],
+)
+@pytest.mark.usefixtures("auth0")
+def test_no_password_is_shown_however_it_is_written(
+    name: str, value: str, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_field(monkeypatch, name, value)
+    shown = run(runner, "show").output
+    assert "••••••" in next(line for line in shown.splitlines() if line.startswith(name))
+    assert "pa55" not in shown
+    assert "w0rd" not in shown
+
+
+def test_what_exchanges_are_signed_with_is_not_shown(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_AUTH", "azure")
+    monkeypatch.setenv("VESTIBULE_AZURE_OBO_OPTIONS", '{"client_certificate": "pa55word", "password": "pa55word"}')
+    shown = run(runner, "show").output
+    assert "client_certificate=••••••" in shown
+    assert "pa55" not in shown

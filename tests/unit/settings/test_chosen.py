@@ -91,6 +91,45 @@ def test_a_variable_of_no_provider_is_an_error(name: str, hint: str, monkeypatch
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("VESTIBULE_GITHUB_CLEINT_ID", "VESTIBULE_GITHUB_CLIENT_ID"),
+        ("FASTMCP_SERVER_AUTH_AWS_COGNITO_USERPOOL_ID", "FASTMCP_SERVER_AUTH_AWS_COGNITO_USER_POOL_ID"),
+        ("VESTIBULE_KEYCLOAK_REMOTE_RELM_URL", "VESTIBULE_KEYCLOAK_REMOTE_REALM_URL"),
+    ],
+)
+@pytest.mark.usefixtures("jwt")
+def test_a_misspelt_variable_of_another_provider_is_an_error(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That one may be built in code, beside the chosen one."""
+    monkeypatch.setenv("VESTIBULE_AUTH", "jwt")
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError, match=rf"{name} is not known. Did you mean {hint}\?"):
+        auth_from_env()
+
+
+@pytest.mark.usefixtures("jwt")
+def test_a_misspelt_setting_in_the_table_of_another_provider_is_an_error(folder: Path) -> None:
+    (folder / "vestibule.toml").write_text('auth = "jwt"\n[github]\nclientid = "x"')
+    with pytest.raises(ConfigurationError, match=r"\[github\]: clientid is not known. Did you mean client_id\?"):
+        auth_from_env()
+
+
+@pytest.mark.parametrize("service", ["VESTIBULE", "VESTIBULE_AUTH", "VESTIBULE_JWT"])
+@pytest.mark.parametrize(
+    "name",
+    ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR", "PORT_80_TCP_PROTO"],
+)
+@pytest.mark.usefixtures("jwt")
+def test_what_kubernetes_says_about_a_service_of_that_name_is_no_setting(
+    service: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts such variables into every container beside a service."""
+    monkeypatch.setenv("VESTIBULE_AUTH", "jwt")
+    monkeypatch.setenv(f"{service}_{name}", "10.0.0.1")
+    assert type(auth_from_env()) is JWTVerifier
+
+
 def test_a_table_of_no_provider_is_an_error(folder: Path) -> None:
     (folder / "vestibule.toml").write_text('[atuh0]\nclient_id = "x"')
     with pytest.raises(ConfigurationError, match=r"vestibule.toml: atuh0 is not known. Did you mean auth0\?"):
