@@ -123,6 +123,19 @@ async def test_a_refusal_has_the_reason_of_its_source(token: str, reason: reason
     assert caught.value.reason is reason
 
 
+async def test_the_log_names_both_sides_of_what_does_not_fit_and_the_answer_neither(stage: Stage) -> None:
+    """Otherwise whoever set it up has to decode tokens by hand to find the slip."""
+    ask = at(stage, MultiAuth(verifiers=machines(), base_url=BASE))
+    answer = await ask(KEYS.create_token(subject="robot", issuer=MACHINES, audience="the-notes"))
+    assert answer.json()["reason"] == "token_audience"
+    event = stage.events[-1]
+    assert (event.name, event.request_id) == ("rejected", answer.headers["x-request-id"])
+    assert event.detail == "401 aud is 'the-notes', accepted: notes"
+    assert "the-notes" not in answer.text + str(answer.headers)
+    await ask("an-opaque-token")
+    assert stage.events[-1].detail == "401"
+
+
 async def test_a_source_that_does_not_answer_is_no_refusal() -> None:
     down = Asked(Unavailable(reasons.UPSTREAM_UNAVAILABLE))
     with pytest.raises(Unavailable):

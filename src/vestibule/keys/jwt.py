@@ -219,7 +219,7 @@ def check_issuer(claims: Mapping[str, Any], issuers: str | Collection[str]) -> N
     accepted = {issuers} if isinstance(issuers, str) else set(issuers)
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or issuer not in accepted:
-        raise TokenRejected(reasons.TOKEN_ISSUER)
+        raise TokenRejected(reasons.TOKEN_ISSUER, _difference("iss", issuer, accepted))
 
 
 def check_audience(claims: Mapping[str, Any], audiences: str | Collection[str]) -> None:
@@ -232,7 +232,12 @@ def check_audience(claims: Mapping[str, Any], audiences: str | Collection[str]) 
     audience = claims.get("aud")
     named = [audience] if isinstance(audience, str) else audience
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named) or accepted.isdisjoint(named):
-        raise TokenRejected(reasons.TOKEN_AUDIENCE)
+        raise TokenRejected(reasons.TOKEN_AUDIENCE, _difference("aud", audience, accepted))
+
+
+def _difference(name: str, value: object, accepted: Collection[str]) -> str:
+    """Both sides, for the log: most often one of them is a slip in the configuration."""
+    return f"{name} is {repr(value)[:200]}, accepted: {', '.join(sorted(accepted))}"
 
 
 def check_type(header: Mapping[str, Any], types: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from vestibule.keys.jwt import peek_header
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.resource.protection import Protection
 from vestibule.tokens import AccessToken
-from vestibule.verifiers.base import AuthProvider, TokenVerifier, rejection
+from vestibule.verifiers.base import AuthProvider, TokenVerifier, rejection, rejection_detail
 
 if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
@@ -102,9 +102,10 @@ class MultiAuth(AuthProvider):
     async def _judged(self, name: str, token: str) -> AccessToken:
         source = self._sources[name]
         rejection.set(None)
+        rejection_detail.set("")
         caller = await source.verify_token(token)
         if caller is None:
-            raise TokenRejected(rejection.get() or reasons.TOKEN_NOT_ACCEPTED)
+            raise TokenRejected(rejection.get() or reasons.TOKEN_NOT_ACCEPTED, rejection_detail.get())
         if self._own_scopes:
             missing = ScopeHierarchy(source.scope_hierarchy).missing(source.required_scopes, caller.scopes)
             if missing:

@@ -10,7 +10,7 @@ from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, Ves
 from vestibule.events import Event, emit
 from vestibule.protocol.bearer import read_bearer
 from vestibule.reasons import Reason
-from vestibule.resource.protection import Protection, Refused, rejection
+from vestibule.resource.protection import Protection, Refused, rejection, rejection_detail
 from vestibule.resource.requests import Headers
 from vestibule.tokens import AccessToken
 
@@ -39,11 +39,12 @@ async def token_is_good(protection: Protection, headers: Headers) -> AccessToken
     if text is None:
         raise Refused(401, reasons.TOKEN_MISSING, None, scopes=protection.challenge_scopes)
     rejection.set(None)
+    rejection_detail.set("")
     token = await _verified(protection, text)
     if token is None or not _looks_like_a_token(token):
-        raise _no(protection, rejection.get() or reasons.TOKEN_NOT_ACCEPTED)
+        raise _no(protection, rejection.get() or reasons.TOKEN_NOT_ACCEPTED, rejection_detail.get())
     if protection.audience is not None and token.resource != protection.audience:
-        raise _no(protection, reasons.TOKEN_AUDIENCE)
+        raise _no(protection, reasons.TOKEN_AUDIENCE, f"the token is for {token.resource}, this is {protection.audience}")
     return token
 
 
@@ -58,7 +59,7 @@ async def _verified(protection: Protection, text: str) -> AccessToken | None:
             503, error.reason, "temporarily_unavailable", retry_after=error.retry_after, detail=error.detail
         ) from error
     except VestibuleError as error:
-        raise _no(protection, error.reason) from error
+        raise _no(protection, error.reason, error.detail) from error
     except Exception as error:
         _log.exception("the token verifier failed: %s", type(error).__name__)
         raise Refused(503, reasons.INTERNAL, "temporarily_unavailable", retry_after=5) from error
@@ -69,10 +70,9 @@ def _looks_like_a_token(value: object) -> bool:
     return all(hasattr(value, name) for name in ("token", "client_id", "scopes"))
 
 
-def _no(protection: Protection, reason: Reason) -> Refused:
-    if reason is reasons.SCOPE_MISSING:
-        return Refused(403, reason, "insufficient_scope", scopes=protection.challenge_scopes)
-    return Refused(401, reason, "invalid_token", scopes=protection.challenge_scopes)
+def _no(protection: Protection, reason: Reason, detail: str) -> Refused:
+    status, error = (403, "insufficient_scope") if reason is reasons.SCOPE_MISSING else (401, "invalid_token")
+    return Refused(status, reason, error, scopes=protection.challenge_scopes, detail=detail)
 
 
 def scopes_suffice(protection: Protection, needed: Collection[str], held: frozenset[str]) -> None:

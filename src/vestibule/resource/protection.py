@@ -13,10 +13,13 @@ from vestibule.resource.addresses import AllowedHosts, AllowedOrigins
 from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
-__all__ = ["Protection", "Refused", "TokenCheck", "rejection"]
+__all__ = ["Protection", "Refused", "TokenCheck", "rejection", "rejection_detail"]
 
 rejection: ContextVar[Reason | None] = ContextVar("vestibule_rejection", default=None)
 """Why ``verify_token`` last said None in this context."""
+
+rejection_detail: ContextVar[str] = ContextVar("vestibule_rejection_detail", default="")
+"""What the log says beside it. Never part of an answer."""
 
 
 class TokenCheck(Protocol):

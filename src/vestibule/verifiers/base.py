@@ -19,7 +19,7 @@ from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.resource.addresses import AllowedHosts, AllowedOrigins, AnyHost
 from vestibule.resource.application import ProtectedApplication
 from vestibule.resource.guard import Guard
-from vestibule.resource.protection import Protection, rejection
+from vestibule.resource.protection import Protection, rejection, rejection_detail
 from vestibule.resource.step_up import ToolScopes
 from vestibule.tokens import AccessToken
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING and not VESTIBULE_ITSELF:
 else:
     FitsEveryHost = object
 
-__all__ = ["AuthProvider", "TokenVerifier", "rejection"]
+__all__ = ["AuthProvider", "TokenVerifier", "rejection", "rejection_detail"]
 
 
 @dataclass(slots=True)
@@ -80,10 +80,12 @@ class AuthProvider(FitsEveryHost):
             Unavailable: nobody can tell right now.
         """
         rejection.set(None)
+        rejection_detail.set("")
         try:
             return await self.check_token(token)
         except TokenRejected as refused:
             rejection.set(refused.reason)
+            rejection_detail.set(refused.detail)
             return None
 
     def recognises(self, token: str) -> bool | None:
