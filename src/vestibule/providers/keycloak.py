@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from vestibule.grants.connection import ProviderRules
 from vestibule.providers.openid import ApplicationOIDCProxy
 from vestibule.providers.remote import RegisteringProvider, RemoteOptions, RemoteSettings, ResourceJWTVerifier
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.settings import BridgeSettings, ScopeList, Secret, Text, TextList
+from vestibule.verifiers.application import check_kind
 
 if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
 __all__ = ["KeycloakAuthProvider", "KeycloakAuthProviderSettings", "KeycloakProvider", "KeycloakProviderSettings"]
+
+_ACCESS_TOKEN: Final = ("typ", "Bearer")
 
 
 class KeycloakProviderSettings(BridgeSettings, provider="keycloak", beside=("keycloak_remote",)):
@@ -47,7 +50,7 @@ class KeycloakProvider(ApplicationOIDCProxy):
 
     vendor = "Keycloak"
     client_claim = "azp"
-    token_kind = ("typ", "Bearer")
+    token_kind = _ACCESS_TOKEN
 
     def __init__(
         self,
@@ -136,7 +139,7 @@ class KeycloakAuthProvider(RegisteringProvider):
         if given.required_scopes is None:
             given.required_scopes = ["openid"]
         realm = given.value("realm_url").rstrip("/")
-        verifier = ResourceJWTVerifier(
+        verifier = _KeycloakVerifier(
             resources=self.own_resources,
             audience=given.audience,
             advice=mapper_advice,
@@ -145,6 +148,13 @@ class KeycloakAuthProvider(RegisteringProvider):
             **given.checking(),
         )
         super().__init__(given, issuer=realm, verifier=verifier)
+
+
+class _KeycloakVerifier(ResourceJWTVerifier):
+    """Keycloak's access tokens: it signs ID tokens and logout tokens with the same keys, and the audience of those is the client."""
+
+    def check_claims(self, claims: Mapping[str, Any]) -> None:
+        check_kind(claims, _ACCESS_TOKEN)
 
 
 def mapper_advice(audience: str) -> str:

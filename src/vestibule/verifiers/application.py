@@ -15,7 +15,7 @@ from vestibule.verifiers.answers import credentials_refused, read_answer
 from vestibule.verifiers.jwt import JWTVerifier
 from vestibule.verifiers.userinfo import CheckApplication
 
-__all__ = ["ApplicationJWTVerifier", "by_introspection", "check_application"]
+__all__ = ["ApplicationJWTVerifier", "by_introspection", "check_application", "check_kind"]
 
 
 class ApplicationJWTVerifier(JWTVerifier):
@@ -38,9 +38,20 @@ class ApplicationJWTVerifier(JWTVerifier):
         self._kind = kind
 
     def check_claims(self, claims: Mapping[str, Any]) -> None:
-        if self._kind is not None and claims.get(self._kind[0]) != self._kind[1]:
-            raise TokenRejected(reasons.TOKEN_TYPE, f"{self._kind[0]} is not {self._kind[1]}")
+        if self._kind is not None:
+            check_kind(claims, self._kind)
         check_application(claims.get(self._client_claim), self._client_id)
+
+
+def check_kind(claims: Mapping[str, Any], kind: tuple[str, str]) -> None:
+    """Check the claim that tells access tokens from other tokens of the same keys.
+
+    Raises:
+        TokenRejected: it is another kind of token.
+    """
+    name, value = kind
+    if claims.get(name) != value:
+        raise TokenRejected(reasons.TOKEN_TYPE, f"{name} is not {value}")
 
 
 def check_application(named: object, client_id: str) -> None:
