@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused
 from vestibule.grants.connection import Connection, IDTokenRules
+from vestibule.grants.model import Grant
 from vestibule.keys.jwt import peek_claims, peek_header
 from vestibule.policy import not_admitted
 from vestibule.resource.protection import rejection
@@ -16,7 +17,25 @@ from vestibule.upstream.client import UpstreamTokens
 from vestibule.upstream.identity import Identity, check_id_token
 from vestibule.verifiers.base import TokenVerifier
 
-__all__ = ["check_caller", "check_identity", "claims_of", "issuer_is_the_same", "subject_of"]
+__all__ = ["check_caller", "check_identity", "claims_of", "issuer_is_the_same", "renewed_claims", "subject_of"]
+
+_PROFILE: Final = frozenset(
+    {
+        *(
+            "name",
+            "given_name",
+            "family_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+        ),
+        *("email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified"),
+        *("address", "updated_at"),
+    }
+)
 
 
 async def check_identity(connection: Connection, tokens: UpstreamTokens, nonce: str | None, now: float) -> Identity | None:
@@ -97,6 +116,25 @@ def claims_of(identity: Identity | None, caller: AccessToken | None) -> dict[str
     of_identity = identity.claims if identity is not None else {}
     of_token = (caller.claims or {}) if caller is not None else {}
     return {**of_identity, **of_token}
+
+
+def renewed_claims(
+    grant: Grant, identity: Identity | None, caller: AccessToken | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All claims, and those of the ID token, after a renewal: what is said anew replaces what was said before, silence included.
+
+    Only what describes the person stays where a new ID token leaves it out (OIDC Core §5.1): providers shorten the ID tokens of
+    renewals. A group or role that is gone must be gone.
+    """
+    of_identity = dict(grant.identity)
+    if identity is not None:
+        of_identity = {**{name: grant.identity[name] for name in _PROFILE if name in grant.identity}, **identity.claims}
+    of_token = (caller.claims or {}) if caller is not None else _without(grant.claims, grant.identity)
+    return {**of_identity, **of_token}, of_identity
+
+
+def _without(claims: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if name not in others or others[name] != value}
 
 
 def subject_of(identity: Identity | None, caller: AccessToken | None) -> str:

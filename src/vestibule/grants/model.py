@@ -117,6 +117,7 @@ class Grant:
         resource: the audience of its access tokens (RFC 8707).
         subject: the user at the provider.
         claims: the upstream identity's claims, for tools to read.
+        identity: those of them that came in the ID token, so that a renewal can replace what it says anew.
         created_at: seconds since the epoch.
         expires_at: after this, nothing of it is valid; moves with every rotation.
         upstream: the provider's tokens, until the grant ends.
@@ -132,6 +133,7 @@ class Grant:
     resource: str
     subject: str
     claims: dict[str, Any] = field(default_factory=dict, repr=False)
+    identity: dict[str, Any] = field(default_factory=dict, repr=False)
     created_at: float
     expires_at: float
     code: Code
@@ -172,7 +174,7 @@ class Grant:
         """The same grant, ended. The provider's tokens go with it."""
         if self.ended:
             return self
-        return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={})
+        return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={}, identity={})
 
 
 _PARTS: Final[dict[str, type[Any]]] = {"code": Code, "rotation": Rotation, "lease": Lease, "upstream": UpstreamSession}

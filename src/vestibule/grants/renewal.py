@@ -17,8 +17,9 @@ from vestibule.net.cache import TTLCache
 
 __all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal", "RenewalUnchecked"]
 
-LEASE_SECONDS = 30
-"""Longer than any one request to a provider may take, so that a lease is lost only by a process that died."""
+LEASE_SECONDS = 45
+"""Longer than the requests of one renewal take together, so that a lease is lost only by a process that died; shorter than a client may
+retry with its old refresh token."""
 
 CHECK_GRACE_SECONDS = 300
 """How long a token whose check is due goes on while the provider does not answer."""
@@ -134,6 +135,9 @@ class Renewal:
             await self._release(grant.id, holder)
             raise
         except UpstreamRefused as refusal:
+            current = await self._grants.load(grant.id)
+            if current is not None and not current.ended and not _holds(current, holder):
+                return current  # the lease ran out and another process asked meanwhile: its answer counts
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
             raise
         except RenewalUnchecked as unchecked:
@@ -178,4 +182,5 @@ def _merge(current: Grant, answer: Grant, holder: str) -> Grant:
     """Take over what the provider answered, unless the grant ended or the lease went to someone else meanwhile (fencing)."""
     if current.ended or not _holds(current, holder):
         return current
-    return replace(current, upstream=answer.upstream, claims=answer.claims, lease=None)
+    scopes = tuple(scope for scope in current.scopes if scope in answer.scopes)
+    return replace(current, upstream=answer.upstream, claims=answer.claims, identity=answer.identity, scopes=scopes, lease=None)

@@ -164,11 +164,14 @@ def _is_alive(grant: Grant, claims: AccessClaims, now: float) -> None:
 
 
 def _caller(claims: AccessClaims, grant: Grant) -> AccessToken:
-    """A fresh value for each request: what a tool does to it stays in that request."""
+    """A fresh value for each request: what a tool does to it stays in that request.
+
+    A scope that the provider took back is gone from the tokens that were issued with it, too.
+    """
     return AccessToken(
         token=grant.upstream.access_token if grant.upstream is not None else "",
         client_id=claims.client_id,
-        scopes=list(claims.scopes),
+        scopes=[scope for scope in claims.scopes if scope in grant.scopes],
         expires_at=claims.expires_at,
         resource=claims.audience,
         subject=claims.subject,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
-from vestibule.grants.answer import check_caller, check_identity, claims_of, issuer_is_the_same, subject_of
+from vestibule.grants.answer import check_caller, check_identity, claims_of, issuer_is_the_same, renewed_claims, subject_of
 from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.renewal import RenewalUnchecked
@@ -41,12 +41,14 @@ class SignedIn:
         claims: identity claims for tools to read.
         session: the provider's tokens.
         scopes: those of the login that the provider granted.
+        identity: the claims that came in the ID token.
     """
 
     subject: str
     claims: dict[str, Any]
     session: UpstreamSession
     scopes: tuple[str, ...]
+    identity: dict[str, Any]
 
 
 class IdentityProvider:
@@ -144,7 +146,9 @@ class IdentityProvider:
         claims = claims_of(identity, caller)
         check_sign_in(self._policy, claims)
         granted = self._granted(scopes, tokens, caller)
-        return SignedIn(subject_of(identity, caller), claims, self._session(tokens), granted)
+        return SignedIn(
+            subject_of(identity, caller), claims, self._session(tokens), granted, identity.claims if identity else {}
+        )
 
     async def renew(self, grant: Grant) -> Grant:
         """The grant with new tokens, or tokens that the provider was asked about again, and the claims of now.
@@ -168,23 +172,23 @@ class IdentityProvider:
         if session.scope is None and grant.upstream.scope is not None:
             session = replace(session, scope=grant.upstream.scope)
         try:
-            claims = await self._renewed_claims(connection, grant, tokens)
+            renewed = await self._with_renewed_claims(connection, grant, tokens)
         except (Unavailable, UpstreamMisconfigured) as trouble:
             unchecked = replace(session, expires_at=self._clock.now())
             raise RenewalUnchecked(replace(grant, upstream=unchecked), trouble) from trouble
-        return replace(grant, upstream=session, claims=claims)
+        return replace(renewed, upstream=session)
 
-    async def _renewed_claims(self, connection: Connection, grant: Grant, tokens: UpstreamTokens) -> dict[str, Any]:
-        """The claims of now, if the new tokens are the same user's and that user may still come in."""
+    async def _with_renewed_claims(self, connection: Connection, grant: Grant, tokens: UpstreamTokens) -> Grant:
+        """The grant with claims and scopes of now, if the new tokens are the same user's and that user may still come in."""
         identity = await self._renewed_identity(connection, tokens)
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
         # A renewal may come without an ID token (OIDC Core §12.2); then there is nothing new to verify in its place.
         unsaid = connection.verifies_id_token and tokens.id_token is None
         caller = None if unsaid else await check_caller(connection, tokens, grant.subject)
-        claims = {**grant.claims, **claims_of(identity, caller)}
+        claims, of_identity = renewed_claims(grant, identity, caller)
         check_sign_in(self._policy, claims)
-        return claims
+        return replace(grant, claims=claims, identity=of_identity, scopes=self._granted(grant.scopes, tokens, caller))
 
     async def _renewed_identity(self, connection: Connection, tokens: UpstreamTokens) -> Identity | None:
         """Who the new tokens are about. A key that is not published yet passes: providers' caches are not all of one age."""
@@ -203,7 +207,7 @@ class IdentityProvider:
         caller = await connection.verifier.verify_token(session.access_token)
         if caller is None:
             return None
-        claims = {**grant.claims, **(caller.claims or {})}
+        claims, _ = renewed_claims(grant, None, caller)
         check_sign_in(self._policy, claims)
         return replace(grant, upstream=replace(session, check_at=self._next_check()), claims=claims)
 

@@ -127,6 +127,7 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
         resource=login.resource,
         subject=signed_in.subject or f"session:{code.grant_id}",
         claims=signed_in.claims,
+        identity=signed_in.identity,
         created_at=now,
         expires_at=now + hall.lifetimes.code,
         code=Code(

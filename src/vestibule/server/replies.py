@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from vestibule.clients.model import Client
+from vestibule.clients.pinned import PINNED_DOCUMENTS
 from vestibule.errors import OAuthError
 from vestibule.protocol.redirect_uris import is_loopback
 from vestibule.server.hall import Hall
@@ -102,7 +103,7 @@ def _title(error: OAuthError) -> str:
 def is_proven(client: Client, redirect_uri: str) -> bool:
     """Whether an error may go to the redirect URI without the user having done anything (RFC 9700 §4.11.2).
 
-    Anyone can register any https address, which would make us a redirector to it. A configured client, one whose document names
-    the address, or a program on the user's own machine is no stranger.
+    Anyone can register any https address, or publish a document that names it, which would make us a redirector to it. A configured
+    client, a well-known one, or a program on the user's own machine is no stranger.
     """
-    return client.kind != "dynamic" or is_loopback(redirect_uri)
+    return client.kind == "configured" or client.client_id in PINNED_DOCUMENTS or is_loopback(redirect_uri)
