@@ -10,10 +10,11 @@ only the claim "a known token costs no store read, no network and no public-key 
     timing       how a round is timed
     sides        how each side is built, alike
     upstream     the stand-in provider (own process)
+    vendors      a stand-in of providers with opaque access tokens (own process)
     server       a FastMCP server of one side (own process)
-    processes    starting and stopping those two
+    processes    starting and stopping those three
     walk         one whole login, as a client and a browser do it
     counting     what one call did: store reads, network requests, public-key operations
-    verify, calls, login, register, footprint    the row groups
+    verify, calls, opaque, login, register, footprint    the row groups
     report       table, JSON, picture
 """

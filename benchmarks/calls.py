@@ -77,9 +77,9 @@ async def run(context: Context) -> list[Row]:
         connections = {side: await _connect(stack, side, servers[side]) for side in sides}
         pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
         for side in sides:
-            _load(pool, servers[side], connections[side], 40)
+            load(pool, servers[side], connections[side], 40)
         for side in rounds(context.pick(61, 11), sides, "authenticated tools/call"):
-            rate, cpu = _load(pool, servers[side], connections[side], context.pick(40, 25))
+            rate, cpu = load(pool, servers[side], connections[side], context.pick(40, 25))
             measured.rate[side].append(rate)
             measured.cpu[side].append(cpu)
     return _rows(measured)
@@ -90,13 +90,19 @@ async def _connect(stack: ExitStack, side: str, server: Running) -> list[Connect
     if side != "none":
         async with httpx2.AsyncClient(timeout=60) as http_client:
             token = await login(http_client, server.base_url)
+    return connect(stack, server, token)
+
+
+def connect(stack: ExitStack, server: Running, token: str | None) -> list[Connection]:
+    """Connections with a session each, closed with the stack."""
     opened = [Connection(server.base_url, token) for _ in range(CONNECTIONS)]
     for connection in opened:
         stack.callback(connection.close)
     return opened
 
 
-def _load(pool: ThreadPoolExecutor, server: Running, connections: list[Connection], calls: int) -> tuple[float, float]:
+def load(pool: ThreadPoolExecutor, server: Running, connections: list[Connection], calls: int) -> tuple[float, float]:
+    """Make so many calls on every connection: calls per second, and the server's CPU per call in microseconds."""
     total = calls * len(connections)
     with quiet():
         cpu, begin = server.usage().cpu_ns, time.perf_counter()

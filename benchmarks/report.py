@@ -106,14 +106,12 @@ def draw(outcome: Outcome, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = figure
-    rows = [_bars(row) for row in outcome.rows]
+    rows = [_bars(row) for row in outcome.rows if row.drawn]
     path.write_text(environment.get_template("benchmark.svg.jinja").render(outcome=outcome, rows=rows))
 
 
 def _bars(row: Row) -> dict[str, Any]:
     medians = {side: row.measured[side].median for side in NAMES if side in row.measured}
-    bars = [
-        {"side": side, "name": NAMES[side], "value": median, "share": median / max(medians.values())}
-        for side, median in medians.items()
-    ]
+    longest = max(medians.values()) or 1.0
+    bars = [{"side": side, "name": NAMES[side], "value": median, "share": median / longest} for side, median in medians.items()]
     return {"title": row.title, "unit": row.unit, "better": row.better, "times": row.times_better, "bars": bars}

@@ -53,7 +53,7 @@ class Row:
     """A line of the table.
 
     ``measured`` maps "ours", "peer" and, where there is one, "none" (no authentication) to its series; ``better`` says which
-    direction is good; ``reached`` judges ``target``, or is None when there is nothing to judge.
+    direction is good; ``reached`` judges ``target``, or is None when there is nothing to judge. ``drawn`` rows are in the picture.
     """
 
     key: str
@@ -64,13 +64,14 @@ class Row:
     target: str = ""
     reached: bool | None = None
     note: str = ""
+    drawn: bool = True
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def times_better(self) -> float | None:
-        """How many times better we are than the peer; None with one side only."""
+        """How many times better we are than the peer; None with one side only, or where a side did nothing at all."""
         ours, peer = self.measured.get("ours"), self.measured.get("peer")
-        if ours is None or peer is None:
+        if ours is None or peer is None or 0 in (*ours.values, *peer.values):
             return None
         if len(ours.values) != len(peer.values):
             return peer.median / ours.median if self.better == "lower" else ours.median / peer.median

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import click
 
-from benchmarks import calls, footprint, login, register, report, verify
+from benchmarks import calls, footprint, login, opaque, register, report, verify
 from benchmarks.context import Context, fresh_home
 from benchmarks.processes import start
 from benchmarks.rows import Row
@@ -19,6 +19,7 @@ from benchmarks.sides import SIDES
 GROUPS: dict[str, ModuleType] = {
     "verify": verify,
     "calls": calls,
+    "opaque": opaque,
     "login": login,
     "register": register,
     "footprint": footprint,

@@ -1,4 +1,7 @@
-"""A FastMCP server with one tool, protected by one side or by nothing: ``python -m benchmarks.server SIDE UPSTREAM``."""
+"""A FastMCP server with one tool, protected by one side or by nothing: ``python -m benchmarks.server SIDE UPSTREAM [VENDOR]``.
+
+With a vendor, it is that one's provider class, and UPSTREAM the stand-in that its requests are diverted to.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.processes import serve
-from benchmarks.sides import build_provider
+from benchmarks.sides import build_provider, build_vendor_provider
+from benchmarks.vendors import diverted
 
 
-def build(side: str, upstream: str, base_url: str) -> ASGIApp:
+def build(auth: Any) -> ASGIApp:
     """The application that is measured, with a way to ask what it has used."""
     from fastmcp import FastMCP
 
-    auth = None if side == "none" else build_provider(side, upstream=upstream, base_url=base_url)
     server: Any = FastMCP("benchmark", auth=auth)
 
     server.tool(add)
@@ -54,5 +57,11 @@ def resident_bytes() -> int:
 
 
 if __name__ == "__main__":
-    side, upstream = sys.argv[1:]
-    serve(lambda base_url: build(side, upstream, base_url))
+    side, upstream, *vendor = sys.argv[1:]
+    if side == "none":
+        serve(lambda _: build(None))
+    elif vendor:
+        with diverted(upstream):
+            serve(lambda base_url: build(build_vendor_provider(side, vendor[0], base_url=base_url)))
+    else:
+        serve(lambda base_url: build(build_provider(side, upstream=upstream, base_url=base_url)))

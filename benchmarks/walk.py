@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
@@ -45,12 +46,16 @@ def read_page(response: httpx2.Response) -> Page:
     return page
 
 
-async def login(http: httpx2.AsyncClient, base_url: str) -> str:
-    """Walk a login at ``base_url`` with a fresh client and a browser without cookies; returns the access token."""
+async def login(http: httpx2.AsyncClient, base_url: str, scope: str = SCOPE) -> str:
+    """Walk a login at ``base_url`` with a fresh client and a browser without cookies; returns the access token.
+
+    An empty ``scope`` is not sent.
+    """
     http.cookies.clear()
-    client_id = (await _expect(http.post(f"{base_url}/register", json=REGISTRATION), 201)).json()["client_id"]
+    registration = _without_empty(REGISTRATION | {"scope": scope})
+    client_id = (await _expect(http.post(f"{base_url}/register", json=registration), 201)).json()["client_id"]
     verifier = secrets.token_urlsafe(48)
-    page_url = await _authorize(http, base_url, client_id, verifier)
+    page_url = await _authorize(http, base_url, client_id, verifier, scope)
     upstream_url = await _consent(http, page_url)
     callback_url = _location(await http.get(upstream_url))
     answer = parse_qs(urlsplit(_location(await http.get(callback_url))).query)
@@ -66,18 +71,22 @@ async def login(http: httpx2.AsyncClient, base_url: str) -> str:
     return token
 
 
-async def _authorize(http: httpx2.AsyncClient, base_url: str, client_id: str, verifier: str) -> str:
+async def _authorize(http: httpx2.AsyncClient, base_url: str, client_id: str, verifier: str, scope: str) -> str:
     query = {
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": CALLBACK,
-        "scope": SCOPE,
+        "scope": scope,
         "state": secrets.token_urlsafe(16),
         "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("="),
         "code_challenge_method": "S256",
         "resource": f"{base_url}/mcp",
     }
-    return _location(await http.get(f"{base_url}/authorize", params=query))
+    return _location(await http.get(f"{base_url}/authorize", params=_without_empty(query)))
+
+
+def _without_empty(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}
 
 
 async def _consent(http: httpx2.AsyncClient, page_url: str) -> str:
