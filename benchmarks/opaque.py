@@ -158,7 +158,7 @@ async def _over_http(context: Context, stand_in: Running, vendor: str) -> list[R
             rate[side].append(load(pool, servers[side], connections[side], times)[0])
             asked[side].append((_requests(stand_in) - before) * 1000 / (times * len(connections[side])))
     calls = Row(f"opaque_{vendor.lower()}_calls", f"{vendor}: tools/call", "calls/s", series(rate), better="higher")
-    requests = Row(f"opaque_{vendor.lower()}_requests", f"{vendor}: requests per 1,000 calls", "requests", series(asked))
+    requests = Row(f"opaque_{vendor.lower()}_requests", f"{vendor}: asked in 1,000 calls", "requests", series(asked))
     requests.target = "0"
     return [calls, requests.judge("ours", lambda count: count == 0, sum(asked.get("ours", [])))]
 

@@ -57,7 +57,9 @@ def describe_machine() -> str:
 
 
 def figure(value: float) -> str:
-    """Three significant digits without an exponent."""
+    """Three significant digits without an exponent; a whole number as it is."""
+    if float(value).is_integer():
+        return f"{value:,.0f}"
     digits = max(0, 3 - len(str(int(abs(value)))))
     return f"{value:,.{digits}f}"
 
