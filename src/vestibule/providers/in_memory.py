@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from vestibule.grants.connection import Connection
 from vestibule.net.fetch import TrustedClient
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
+from vestibule.settings import BridgeSettings, ScopeList, Table, Text
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient, UpstreamTokens
 from vestibule.verifiers.base import TokenVerifier
@@ -21,18 +23,29 @@ from vestibule.verifiers.base import TokenVerifier
 if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
-__all__ = ["InMemoryOAuthProvider"]
+__all__ = ["InMemoryOAuthProvider", "InMemoryOAuthProviderSettings"]
 
 _LIFE = 3600
+_HERE = "http://127.0.0.1:8000"
+
+_log = logging.getLogger("vestibule.providers")
+
+
+class InMemoryOAuthProviderSettings(BridgeSettings, provider="in_memory"):
+    """``VESTIBULE_IN_MEMORY_*``."""
+
+    required_scopes: ScopeList | None = None
+    user: Text = "user"
+    users: Table | None = None
 
 
 class InMemoryOAuthProvider(OAuthProxy):
     """Signs everybody in at once and keeps everything in this process. For tests: it believes whoever comes.
 
     Args:
-        base_url: public URL of this server.
+        base_url: public URL of this server; default ``http://127.0.0.1:8000``.
         required_scopes: scopes that every request needs.
-        user: who is signed in, unless the authorization request names somebody with ``login_hint``.
+        user: who is signed in, default ``user``, unless the authorization request names somebody with ``login_hint``.
         users: claims by user, for those who have more than a name.
         options: see :class:`~vestibule.proxy.options.CommonOptions`. Here nothing is stored outside this process, a new key is made each
             time, and consent is not asked for, unless you say otherwise.
@@ -43,21 +56,29 @@ class InMemoryOAuthProvider(OAuthProxy):
 
     def __init__(
         self,
-        base_url: str | AnyHttpUrl = "http://127.0.0.1:8000",
+        base_url: str | AnyHttpUrl | None = None,
         *,
         required_scopes: Sequence[str] | None = None,
-        user: str = "user",
+        user: str | None = None,
         users: Mapping[str, Mapping[str, Any]] | None = None,
         **options: Unpack[CommonOptions],
     ) -> None:
-        options.setdefault("client_storage", "memory://")
-        options.setdefault("jwt_signing_key", secrets.token_bytes(32))
-        options.setdefault("require_authorization_consent", False)
-        chosen = Options(**options)
-        scopes = list(required_scopes or ())
-        people = _People(str(base_url), user, users or {})
+        given = InMemoryOAuthProviderSettings.filled(
+            base_url=base_url, required_scopes=required_scopes, user=user, users=users, **options
+        )
+        url, scopes = given.base_url or _HERE, given.required_scopes or []
+        common: CommonOptions = {
+            "client_storage": "memory://",
+            "jwt_signing_key": secrets.token_bytes(32),
+            "require_authorization_consent": False,
+            **given.options(),
+        }
+        chosen = Options(**common)
+        people = _People(url, given.user, given.users or {})
         self._connection = Connection(client=_SignIn(people, chosen), verifier=_Verifier(people, scopes))
-        self._open(chosen, base_url=base_url, required_scopes=scopes)
+        self._open(chosen, base_url=url, required_scopes=scopes)
+        if not self.is_loopback:
+            _log.warning("InMemoryOAuthProvider at %s signs everybody in, as whoever they say they are: it is for tests", url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -11,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from vestibule import get_access_token
+from vestibule import auth_from_env, get_access_token
+from vestibule.errors import ConfigurationError
 from vestibule.providers.in_memory import InMemoryOAuthProvider
 from vestibule.testing import FakeClock, ScriptedClient, ScriptedUser
 from vestibule.testing.failures import CallRefused
@@ -45,6 +47,28 @@ async def client(clock: FakeClock) -> AsyncIterator[ScriptedClient]:
         InMemoryOAuthProvider(BASE, user="carol", users={"dave": {"email": "d@x.example"}}, clock=clock)
     ) as opened:
         yield opened
+
+
+def test_variables_are_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VESTIBULE_AUTH", "in_memory")
+    monkeypatch.setenv("VESTIBULE_IN_MEMORY_BASE_URL", "http://localhost:9000")
+    monkeypatch.setenv("VESTIBULE_IN_MEMORY_REQUIRED_SCOPES", "notes")
+    auth = auth_from_env()
+    assert isinstance(auth, InMemoryOAuthProvider)
+    assert (auth.base_url, auth.required_scopes) == ("http://localhost:9000", ["notes"])
+    assert InMemoryOAuthProvider(BASE).base_url == BASE
+    monkeypatch.setenv("VESTIBULE_IN_MEMORY_BSAE_URL", "http://localhost:9000")
+    with pytest.raises(ConfigurationError, match="Did you mean VESTIBULE_IN_MEMORY_BASE_URL"):
+        auth_from_env()
+
+
+def test_on_a_public_url_the_operator_is_warned(caplog: pytest.LogCaptureFixture) -> None:
+    InMemoryOAuthProvider("https://mcp.example.com")
+    assert "signs everybody in" in caplog.text
+    caplog.clear()
+    InMemoryOAuthProvider(BASE)
+    assert "signs everybody in" not in caplog.text
 
 
 async def caller(client: ScriptedClient) -> dict[str, object]:
