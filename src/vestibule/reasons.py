@@ -206,9 +206,6 @@ GRANT_TYPE_UNSUPPORTED = _reason(
 GRANT_TYPE_NOT_REGISTERED = _reason(
     "grant_type_not_registered", "The client did not register this grant type.", "Register with the grant type."
 )
-TOKEN_OF_ANOTHER = _reason(
-    "token_of_another", "The token belongs to another client.", "Revoke it from the client it was issued to."
-)
 
 # --- login, consent and callback ----------------------------------------------------------------------------------------------
 LOGIN_COOKIE_MISSING = _reason(
@@ -230,6 +227,11 @@ CONSENT_FORGED = _reason(
 )
 CONSENT_DENIED = _reason("consent_denied", "The user did not allow the access.", "Start again to decide otherwise.")
 SIGN_IN_REFUSED = _reason("sign_in_refused", "This account may not sign in here.", "Use another account, or ask the operator.")
+UPSTREAM_CANCELLED = _reason(
+    "upstream_cancelled",
+    "The sign-in at the identity provider was not completed.",
+    "Start again to sign in.",
+)
 UPSTREAM_ERROR = _reason(
     "upstream_error", "The identity provider answered with an error.", "Start again; if it stays, tell the operator."
 )

@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vestibule.errors import ConfigurationError
 from vestibule.keys import base64url
-from vestibule.keys.jwt import JWTKeySet
 from vestibule.keys.private_files import create_private_file
 from vestibule.protocol.uris import parse_uri
 
@@ -116,11 +115,6 @@ class KeyRing:
     def verification_keys(self) -> tuple[SigningKey, ...]:
         """Every key whose signatures still count, the current one first."""
         return tuple(_signing_key(secret) for secret in self._secrets)
-
-    @cached_property
-    def verification_key_set(self) -> JWTKeySet:
-        """The public halves of :attr:`verification_keys`, ready to check our own access tokens with."""
-        return JWTKeySet.from_keyring(self)
 
     def jwks(self) -> dict[str, Any]:
         """The public key set (RFC 7517 §5): no private member, each key with ``use``, ``alg`` and ``kid``."""

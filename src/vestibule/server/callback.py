@@ -112,7 +112,9 @@ def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
     if error is None:
         return
     detail = hall.upstream.explain(f"{error[:80]}: {(parameters.get('error_description') or '')[:300]}")
-    if error in _RELAYED or error in ("temporarily_unavailable", "server_error"):
+    if error in _RELAYED:
+        raise OAuthError(error, reasons.UPSTREAM_CANCELLED, detail)
+    if error in ("temporarily_unavailable", "server_error"):
         raise OAuthError(error, reasons.UPSTREAM_ERROR, detail)
     raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=error[:80])
 

@@ -25,7 +25,7 @@ from vestibule.reasons import Reason
 
 OLD, NEW = "old secret " * 4, "new secret " * 4
 RING = KeyRing.from_secrets(OLD)
-KEYS = RING.verification_key_set
+KEYS = JWTKeySet.from_keyring(RING)
 CLAIMS = {"iss": "https://as.example", "aud": "https://rs.example/mcp", "exp": 2_000_000_000, "sub": "u"}
 
 
@@ -68,7 +68,7 @@ def resign(header: Any, payload: Any = None, ring: KeyRing = RING) -> str:
     """A token with any header and payload at all, signed with the ring's own key."""
     content = f"{segment(header)}.{segment(CLAIMS if payload is None else payload)}"
     key = jwt.ECKey.import_key(ring.signing_key.private_key)
-    signature = jwt._registry.get_alg("ES256").sign(content.encode(), key)
+    signature = jwt.REGISTRY.get_alg("ES256").sign(content.encode(), key)
     return f"{content}.{base64url.encode(signature)}"
 
 
@@ -113,9 +113,9 @@ def test_rotation() -> None:
     rotated = KeyRing.from_secrets([NEW, OLD])
     new_token = jwt.sign_access_token(rotated, CLAIMS)
     for token in (old_token, new_token):
-        assert decode(token, rotated.verification_key_set, algorithms=("ES256",))[1] == CLAIMS
+        assert decode(token, JWTKeySet.from_keyring(rotated), algorithms=("ES256",))[1] == CLAIMS
     assert rejected(new_token) is reasons.TOKEN_KEY_UNKNOWN
-    assert rejected(old_token, KeyRing.from_secrets(NEW).verification_key_set) is reasons.TOKEN_KEY_UNKNOWN
+    assert rejected(old_token, JWTKeySet.from_keyring(KeyRing.from_secrets(NEW))) is reasons.TOKEN_KEY_UNKNOWN
 
 
 @pytest.mark.spec("RS-13", "RS-15")
