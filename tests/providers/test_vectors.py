@@ -27,7 +27,7 @@ from vestibule.verifiers.base import TokenVerifier
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(__file__).parent / "vectors"
-ELSEWHERE = {"auth0", "authkit", "azure", "workos"}
+ELSEWHERE = {"authkit", "azure", "workos"}
 """Their vectors have fields of their own, and tests beside those of the provider."""
 
 BY_NAME = {case.name: case for case in CASES}
@@ -71,7 +71,8 @@ def _verifier(case: Case, fake: Any, house: House, options: dict[str, Any]) -> T
     common = {"base_url": BASE, **given} if case.remote else house.common
     auth = _build(case, fake, {**common, **options})
     auth.set_mcp_path("/mcp")
-    return auth.get_token_verifier(audience=options.get("audience")) if isinstance(auth, OIDCProxy) else auth.token_verifier
+    audience = fake.audience if case.name == "auth0" else options.get("audience")
+    return auth.get_token_verifier(audience=audience) if isinstance(auth, OIDCProxy) else auth.token_verifier
 
 
 def _build(case: Case, fake: Any, options: dict[str, Any]) -> Any:
