@@ -85,7 +85,7 @@ class AzureIssuers:
             raise TokenRejected(reasons.SIGN_IN_REFUSED, "the user's tenant is not among allowed_tenants")
         if self._authority.is_shared and not known:
             raise TokenRejected(reasons.TOKEN_CLAIMS, "tid is missing")
-        if self._authority.is_shared and not self._authority.admits(str(tenant)):
+        if self._authority.is_shared and not self._authority.admits(str(tenant).lower()):
             raise TokenRejected(reasons.SIGN_IN_REFUSED, f"the account is not one for tenant_id={self._authority.tenant}")
 
     def _of_version(self, learned: str, claims: Mapping[str, Any]) -> str:
@@ -184,7 +184,7 @@ class AzureJWTVerifier(JWTVerifier):
 
 
 def _check_policy(policy: str | None, claims: Mapping[str, Any]) -> None:
-    """All policies of a B2C tenant have one issuer; the token says which one it went through."""
+    """All policies of a B2C tenant have one issuer and keys; the token says, in one of two claims, which one it went through."""
     passed = claims.get("tfp") or claims.get("acr")
-    if policy is not None and isinstance(passed, str) and passed.lower() != policy.lower():
-        raise TokenRejected(reasons.TOKEN_CLAIMS, "the token comes from another B2C policy")
+    if policy is not None and (not isinstance(passed, str) or passed.lower() != policy.lower()):
+        raise TokenRejected(reasons.TOKEN_CLAIMS, "the token comes from another B2C policy, or names none in tfp or acr")
