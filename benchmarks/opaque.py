@@ -89,7 +89,7 @@ async def _in_process(context: Context, stand_in: Running, vendor: str) -> list[
 async def _verified(context: Context, stand_in: Running, vendor: str, signed: dict[str, Signed]) -> Row:
     rate: dict[str, list[float]] = {side: [] for side in signed}
     asked: dict[str, list[float]] = {side: [] for side in signed}
-    for side in rounds(context.pick(9, 3), tuple(signed), f"{vendor}: verify_token"):
+    for side in rounds(context.pick(5, 3), tuple(signed), f"{vendor}: verify_token"):
         times = context.pick(20_000, 2000) if side == "ours" else context.pick(15, 5)
         before = _requests(stand_in)
         rate[side].append(await _rate(signed[side], times))
@@ -153,7 +153,7 @@ async def _over_http(context: Context, stand_in: Running, vendor: str) -> list[R
             for side, server in servers.items():
                 connections[side] = connect(stack, server, await login(http, server.base_url, VENDORS[vendor].scope))
                 load(pool, server, connections[side], 2)
-        for side in rounds(context.pick(9, 3), context.sides, f"{vendor}: tools/call"):
+        for side in rounds(context.pick(5, 3), context.sides, f"{vendor}: tools/call"):
             before = _requests(stand_in)
             rate[side].append(load(pool, servers[side], connections[side], times)[0])
             asked[side].append((_requests(stand_in) - before) * 1000 / (times * len(connections[side])))
