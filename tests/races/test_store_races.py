@@ -43,12 +43,8 @@ def answer(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.spec("TK-11", "RF-08", "TK-28")
-async def test_of_four_processes_one_creates_and_one_swaps(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite3"
-    store = SQLiteStore(path)
-    for number in range(KEYS):
-        await store.put_new(f"swap/{number}", b"first", 600)
+def compete(path: Path | str) -> bool:
+    """Let four processes go for the same keys: each key has one winner. Whether more than one process won something."""
     with worker("compete", path) as a, worker("compete", path) as b, worker("compete", path) as c, worker("compete", path) as d:
         workers = (a, b, c, d)
         assert [answer(process) for process in workers] == ["ready"] * 4
@@ -60,8 +56,25 @@ async def test_of_four_processes_one_creates_and_one_swaps(tmp_path: Path) -> No
     for verb in ("created", "swapped"):
         winners = sorted(number for result in results for number in result[verb])
         assert winners == list(range(KEYS)), verb
-    assert sum(1 for result in results if result["created"]) > 1, "the processes did not run at the same time"
-    await store.aclose()
+    return sum(1 for result in results if result["created"]) > 1
+
+
+ATTEMPTS = 6
+"""On a busy machine the first process may be done before the second begins; then nothing was tried."""
+
+
+@pytest.mark.spec("TK-11", "RF-08", "TK-28")
+async def test_of_four_processes_one_creates_and_one_swaps(tmp_path: Path) -> None:
+    for attempt in range(ATTEMPTS):
+        path = tmp_path / f"{attempt}.sqlite3"
+        store = SQLiteStore(path)
+        for number in range(KEYS):
+            await store.put_new(f"swap/{number}", b"first", 600)
+        met = compete(path)
+        await store.aclose()
+        if met:
+            return
+    pytest.fail("the processes never ran at the same time")
 
 
 async def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
