@@ -194,7 +194,17 @@ async def test_a_token_for_another_server_is_refused(case: Case, row: MakeRow) -
 
 @cell("down: 503", only=bridge)
 async def test_a_provider_that_is_down_costs_no_session(case: Case, row: MakeRow) -> None:
-    here = row(case, "down: 503")
+    await _costs_no_session(row(case, "down: 503"), 500)
+
+
+@cell("limited: 503", only=bridge)
+async def test_a_provider_that_limits_our_rate_costs_no_session(case: Case, row: MakeRow) -> None:
+    await _costs_no_session(row(case, "limited: 503"), 429)
+
+
+async def _costs_no_session(here: Row, status: int) -> None:
+    """The provider answers every request with `status` for a while."""
+    here.fake.status = status
     here.open()
     client = await here.signed_in()
     held = dict(client.tokens)
@@ -216,7 +226,16 @@ async def test_a_provider_that_is_down_costs_no_session(case: Case, row: MakeRow
 
 @cell("down: 503", only=remote)
 async def test_a_token_that_nobody_can_check_is_503(case: Case, row: MakeRow) -> None:
-    here = row(case, "down: 503")
+    await _nobody_can_tell(row(case, "down: 503"), 500)
+
+
+@cell("limited: 503", only=remote)
+async def test_a_token_that_may_not_be_checked_so_often_is_503(case: Case, row: MakeRow) -> None:
+    await _nobody_can_tell(row(case, "limited: 503"), 429)
+
+
+async def _nobody_can_tell(here: Row, status: int) -> None:
+    here.fake.status = status
     here.open()
     client = await here.signed_in()
     here.fake.down.add("")

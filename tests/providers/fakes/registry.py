@@ -37,6 +37,7 @@ COLUMNS = (
     "revoke",
     "foreign app",
     "down: 503",
+    "limited: 503",
     "audience: 401",
     "policy",
     "disabled",
