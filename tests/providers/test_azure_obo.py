@@ -180,10 +180,11 @@ async def test_users_of_a_shared_endpoint_are_exchanged_at_their_own_tenant(clou
 
 async def test_a_user_keeps_the_credential(cloud: Cloud) -> None:
     auth = cloud.provider()
-    mine = await auth.get_obo_credential(cloud.fake.access_token())
+    assertion = cloud.fake.access_token()  # one made a second later would be another
+    mine = await auth.get_obo_credential(assertion)
     first = await mine.get_token(*READ)
     assert await auth.get_obo_credential(cloud.fake.access_token("bob")) is not mine
-    again = await auth.get_obo_credential(user_assertion=cloud.fake.access_token())
+    again = await auth.get_obo_credential(user_assertion=assertion)
     assert (again, (await again.get_token(*READ)).token) == (mine, first.token)
     assert len(cloud.exchanges()) == 1
     await auth.close_obo_credentials()
