@@ -21,10 +21,10 @@ from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
 from vestibule.server.login import AuthorizationParams, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, is_proven, page_endpoint, redirect
+from vestibule.upstream.client import FORWARDED_PARAMETERS
 
 __all__ = ["routes"]
 
-_FORWARDED = ("prompt", "login_hint", "max_age", "acr_values", "ui_locales")
 _MAX_FORWARDED = 256  # characters each
 
 
@@ -180,7 +180,7 @@ def _scopes(hall: Hall, parameters: Parameters) -> tuple[str, ...]:
 
 def _forwarded(parameters: Parameters) -> dict[str, str]:
     """What the client may say to the provider."""
-    values = {name: parameters.get(name) for name in _FORWARDED}
+    values = {name: parameters.get(name) for name in sorted(FORWARDED_PARAMETERS)}
     too_long = [name for name, value in values.items() if value is not None and len(value) > _MAX_FORWARDED]
     if too_long:
         raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, too_long[0])
