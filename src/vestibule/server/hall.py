@@ -10,6 +10,7 @@ from vestibule.clients.authentication import ClientAuthenticator
 from vestibule.clients.model import Client
 from vestibule.clock import Clock
 from vestibule.grants.access import AccessTokens
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
@@ -34,6 +35,12 @@ class Register(Protocol):
     """Registers a client; gives its id, and its secret if it is confidential."""
 
     def __call__(self, metadata: ClientMetadata, *, method_defaulted: bool) -> Awaitable[tuple[str, str | None]]: ...
+
+
+class EndGrant(Protocol):
+    """Ends a session here and, where its tokens can be read, at the provider."""
+
+    def __call__(self, grant_id: str, key: DataKey | None = None) -> Awaitable[None]: ...
 
 
 class Upstream(Protocol):
@@ -91,6 +98,7 @@ class Hall:
         resources: the protected resource URLs, the default one first.
         required_scopes: what the resource demands.
         valid_scopes: everything a client may ask for, in the order of the metadata.
+        locks_upstream_tokens: whether the provider's tokens of a new grant are stored under a key that only the client holds.
         authorize, register, find_client, end_grant: the steps that a provider class may override.
     """
 
@@ -113,13 +121,14 @@ class Hall:
     upstream: Upstream
     pages: Pages
     consent_mode: ConsentMode
+    locks_upstream_tokens: bool
     allowed_redirect_uris: AllowedRedirectURIs | None
     documents_enabled: bool
     service_documentation: str | None = None
     authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
     register: Register
     find_client: Callable[[str], Awaitable[Client]]
-    end_grant: Callable[[str], Awaitable[None]]
+    end_grant: EndGrant
 
     @property
     def is_secure(self) -> bool:
