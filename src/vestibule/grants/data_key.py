@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from vestibule.grants.upstream_session import UpstreamSession
-from vestibule.keys import base64url, envelopes
+from vestibule.keys import envelopes
 
 __all__ = ["DataKey"]
 
@@ -71,10 +71,6 @@ class DataKey:
         return replace(
             session, access_token=access_token, refresh_token=refresh_token, locked="", locked_with_refresh_token=False
         )
-
-    def as_text(self) -> str:
-        """For a place that is encrypted itself."""
-        return base64url.encode(self.value)
 
     def _place(self, use: str) -> bytes:
         return f"{use} {self.grant_id}".encode()
