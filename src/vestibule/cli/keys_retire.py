@@ -13,7 +13,7 @@ from vestibule.cli.key_place import KeyPlace, find_keys
 from vestibule.cli.keys import said_time, with_store
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
-from vestibule.grants.rekeying import UNKNOWN, end_sessions, key_use, reseal
+from vestibule.grants.rekeying import UNKNOWN, KeyUse, end_sessions, key_use, reseal
 from vestibule.grants.store import Grants
 from vestibule.keys.keyring import in_order
 from vestibule.keys.ring_key import RingKey
@@ -22,6 +22,7 @@ from vestibule.storage.sealed import SealedRecords
 __all__ = ["retire_key"]
 
 _NO_STORE: Final = "No store was looked into (--url): sessions whose records it sealed end, and how many is not known."
+_CLOCKS_DIFFER: Final = 30  # seconds
 _CLOSES: Final = (
     "What was made with it is closed at once: access tokens, refresh tokens, codes, registrations of clients (they register anew), "
     "sign-ins under way and remembered consents."
@@ -98,7 +99,7 @@ class _Case:
         sessions whose tokens are closed anyway.
         """
         click.echo(_CLOSES)
-        for remark in self._sessions():
+        for remark in self._sessions(with_store(self.place, self.clock, self.keys, key_use)):
             click.echo(remark)
         if not yes:
             click.confirm("Remove it now?", abort=True)
@@ -121,18 +122,23 @@ class _Case:
         """What may surprise somebody if the key is retired now; nothing if it is free."""
         if self._is_waiting:
             return []
+        use = with_store(self.place, self.clock, self.keys, key_use)
         later = [key.active_from for key in self.keys if key.active_from > self.key.active_from]
         signed_until = min(later, default=self.key.active_from)
         valid_until = signed_until + self.place.access_token_seconds
-        remarks = self._sessions()
+        remarks = self._sessions(use)
+        last_made = use.last_made.get(self.key.id, 0) if use is not None else 0
+        if last_made > signed_until + _CLOCKS_DIFFER:
+            remarks.append(
+                f"Some process still made tokens with it at {said_time(last_made)}, after its time: has every one read the newer key?"
+            )
         if valid_until > self.clock.now():
             remarks.append(
                 f"Access tokens made with it are valid until {said_time(valid_until)}: clients have to refresh theirs."
             )
         return remarks
 
-    def _sessions(self) -> list[str]:
-        use = with_store(self.place, self.clock, self.keys, key_use)
+    def _sessions(self, use: KeyUse | None) -> list[str]:
         if use is None:
             return [_NO_STORE]
         count = sum(use.sessions[key_id] for key_id in self._ids)
@@ -143,12 +149,11 @@ class _Case:
     async def _save(self, records: SealedRecords, clock: Clock) -> tuple[int, int]:
         """Seal its records anew and end what cannot go on without it; gives how many each."""
         sealed = await reseal(records, self.key.id, clock)
-        ended = await end_sessions(records, Grants(records, clock), self._ids, clock)
         if await reseal(records, self.key.id, clock):
             raise ConfigurationError(
                 f"Some process still seals with {self.key.id}: it has not read the newer key. Its log says why. Nothing was retired."
             )
-        return sealed, ended
+        return sealed, await end_sessions(records, Grants(records, clock), self._ids, clock)
 
     async def _clean(self, records: SealedRecords, clock: Clock) -> tuple[int, int]:
         sealed = await reseal(records, self.key.id, clock)

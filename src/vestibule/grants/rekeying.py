@@ -37,10 +37,19 @@ class KeyUse:
     Attributes:
         records: how many records it sealed.
         sessions: how many living sessions cannot go on without it.
+        last_made: when the youngest of their tokens was made with it; seconds since the epoch.
     """
 
     records: Counter[str] = field(default_factory=Counter)
     sessions: Counter[str] = field(default_factory=Counter)
+    last_made: dict[str, float] = field(default_factory=dict)
+
+    def add(self, grant: Grant, now: float) -> None:
+        """Count a grant."""
+        self.sessions.update(needed_keys(grant, now))
+        if grant.rotation is not None:
+            key, made = grant.rotation.key, grant.rotation.rotated_at
+            self.last_made[key] = max(made, self.last_made.get(key, made))
 
 
 async def key_use(records: SealedRecords, clock: Clock) -> KeyUse:
@@ -54,7 +63,7 @@ async def key_use(records: SealedRecords, clock: Clock) -> KeyUse:
         use.records[sealed_by(record.value)] += 1
         grant = _grant(records, key, record)
         if grant is not None:
-            use.sessions.update(needed_keys(grant, clock.now()))
+            use.add(grant, clock.now())
     return use
 
 

@@ -146,12 +146,13 @@ class KeyFile:
             raise self._unusable(error) from error
 
     def _keys_to_change(self) -> tuple[RingKey, ...]:
+        keys = self.read()
         if form_of(self._content(), generated=self._generated) is Form.LINES:
             raise ConfigurationError(
                 f"{self.path} holds one secret a line and is yours to edit: append the new secret, and when every process has read it "
                 "move it to the first line. Docs: how-to/keys.md."
             )
-        return self.read()
+        return keys
 
     def _content(self) -> bytes:
         try:

@@ -102,6 +102,7 @@ class KeyRing:
     @property
     def trouble(self) -> str:
         """Why the keys cannot be read anew, so that those in force are older ones; empty if they can."""
+        _ = self.keys  # looks, if it is time
         return self._source.trouble
 
     @property
