@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 
 import httpx2
@@ -63,19 +64,20 @@ class Crowd:
         for client in clients:
             await client.aclose()
 
-    async def until(self, is_so: Callable[[], bool], what: str) -> None:
+    async def until(self, is_so: Callable[[], bool | Awaitable[bool]], what: str) -> None:
         """Wait while they go on."""
-        try:
-            async with asyncio.timeout(60):
-                while not is_so():
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            pytest.fail(f"never: {what}; {self.failures[:3]}")
+        end = time.monotonic() + 60
+        for pause in repeat(0.1):
+            so = is_so()
+            if so if isinstance(so, bool) else await so:
+                return
+            assert time.monotonic() < end, f"never: {what}; {self.failures[:3]}"
+            await asyncio.sleep(pause)
 
-    async def published(self, port: int) -> int:
-        """How many keys a server publishes."""
-        answer = await self.street.http.get(f"http://127.0.0.1:{port}/.well-known/jwks.json")
-        return len(answer.json()["keys"])
+    async def published(self) -> set[int]:
+        """How many keys each server publishes."""
+        urls = [f"http://127.0.0.1:{port}/.well-known/jwks.json" for port in self.street.ports]
+        return {len((await self.street.http.get(url)).json()["keys"]) for url in urls}
 
     async def _live(self, client: ScriptedClient, number: int) -> None:
         ports = cycle(self.street.ports[number % 3 :] + self.street.ports[: number % 3])
@@ -111,20 +113,26 @@ async def test_no_request_fails_while_keys_are_rotated(tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     old = (await command(keys, "new"))[:8]
     with street(tmp_path, servers=3, keys=keys) as three:
+        for port in three.ports[1:]:  # each looks at the file at a time of its own
+            three.advance(2)
+            three.start(port)
         crowd = Crowd(three)
         async with crowd.around():
             await crowd.until(lambda: len(crowd.kids) == 3, "a token of every server")
             of_old = set(crowd.kids.values())
-            new = (await command(keys, "new", "--in", "8"))[:8]
+            new = (await command(keys, "new", "--in", "12"))[:8]
             await crowd.until(lambda: not of_old & set(crowd.kids.values()), "a token of the new key from every server")
-            # Nobody has anything of the old key any more when every session has been refreshed twice.
-            while _hanging_from(old, await command(keys, "list", "--url", three.store)):
-                await asyncio.sleep(0.2)
+
+            async def is_free() -> bool:
+                return _hanging_from(old, await command(keys, "list", "--url", three.store)) == 0
+
+            async def is_gone() -> bool:
+                return await crowd.published() == {1}
+
+            await crowd.until(is_free, "every session has been refreshed twice")
             said = await command(keys, "retire", old, "--yes", "--url", three.store)
-            done, served = crowd.requests, dict.fromkeys(three.ports, 2)
-            while set(served.values()) != {1}:
-                served = {port: await crowd.published(port) for port in three.ports}
-                await asyncio.sleep(0.1)
+            await crowd.until(is_gone, "every server knows")
+            done = crowd.requests
             await crowd.until(lambda: crowd.requests > done + 20 * PEOPLE, "more requests")
         await three.http.aclose()
     assert crowd.failures == []

@@ -50,9 +50,7 @@ def add_key(delay: float, file: Path | None, clock: Clock | None = None) -> None
     when = "now" if is_first else said_time(made[0].active_from)
     click.echo(f"{made[0].id} is in {place.path} and signs from {when} on.")
     if not is_first and delay <= LOOK_SECONDS:
-        click.echo(
-            f"Processes look every {LOOK_SECONDS} s: one that has not yet may refuse what others make with it.", err=True
-        )
+        click.echo("That is soon: whoever reads a copy of the file may refuse what is made with it until then.", err=True)
 
 
 def list_keys(file: Path | None, url: str | None, clock: Clock | None = None, console: Console | None = None) -> None:

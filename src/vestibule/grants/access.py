@@ -101,7 +101,7 @@ class AccessTokens:
         Raises:
             TokenRejected: with the exact reason.
         """
-        header, claims = decode(token, JWTKeySet.from_keyring(self._keyring), algorithms=("ES256",))
+        header, claims = self._decode(token)
         check_type(header, ("at+jwt", "application/at+jwt"))
         check_issuer(claims, self._issuer)
         now = self._clock.now()
@@ -133,6 +133,14 @@ class AccessTokens:
         if value is None:
             raise TokenRejected(reasons.TOKEN_CLAIMS, _DATA_KEY_CLAIM)
         return DataKey(grant_id, value)
+
+    def _decode(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            return decode(token, JWTKeySet.from_keyring(self._keyring), algorithms=("ES256",))
+        except TokenRejected as rejected:
+            if rejected.reason is not reasons.TOKEN_KEY_UNKNOWN or not self._keyring.has_news():
+                raise
+        return decode(token, JWTKeySet.from_keyring(self._keyring), algorithms=("ES256",))
 
     def _audience(self, claims: Mapping[str, Any]) -> str:
         audience = claims.get("aud")

@@ -23,7 +23,7 @@ __all__ = ["LOOK_SECONDS", "KeyRing", "KeySource", "check_secret_strength", "in_
 _log = logging.getLogger("vestibule.keys")
 
 LOOK_SECONDS: Final = 5
-"""How often a ring asks its source. A new key has to be known for longer than that before anything is made with it."""
+"""How often a ring asks its source, if nothing makes it ask earlier. A new key has to be known for longer before it is used."""
 
 _MINIMUM_TAG = 16
 _STRONG_BYTES = 32
@@ -142,8 +142,17 @@ class KeyRing:
         """The key of the ring that made this tag, see :meth:`mac_fits`; None if none did."""
         if not _MINIMUM_TAG <= len(tag) <= hashlib.sha256().digest_size:
             return None
-        fitting = (key for key in self.serving(purpose) if hmac.compare_digest(tag, key.mac(purpose, data)[: len(tag)]))
-        return next(fitting, None)
+        maker = self._maker_of(purpose, data, tag)
+        return self._maker_of(purpose, data, tag) if maker is None and self.has_news() else maker
+
+    def has_news(self) -> bool:
+        """Look at once, and tell whether the ring has changed: for whoever met something that none of its keys made.
+
+        It may be the work of a process that has read a newer key file. For garbage it costs no more than a look at the file's state.
+        """
+        before = self._keys
+        self._look(self._now())
+        return self._keys != before
 
     @property
     def signing_key(self) -> SigningKey:
@@ -158,6 +167,10 @@ class KeyRing:
     def jwks(self) -> dict[str, Any]:
         """The public key set (RFC 7517 §5): no private member, each key with ``use``, ``alg`` and ``kid``."""
         return {"keys": [key.public_jwk() for key in self.verification_keys]}
+
+    def _maker_of(self, purpose: str, data: bytes, tag: bytes) -> RingKey | None:
+        fitting = (key for key in self.serving(purpose) if hmac.compare_digest(tag, key.mac(purpose, data)[: len(tag)]))
+        return next(fitting, None)
 
     def _look(self, now: float) -> None:
         known = self._source.keys()

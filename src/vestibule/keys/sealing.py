@@ -49,11 +49,12 @@ class Sealer:
 
     def open_bytes(self, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> bytes | None:
         """Like :meth:`open`, for bytes."""
-        for key in self._keyring.serving(purpose):
-            plaintext = open_with(key, purpose, sealed, bound_to=bound_to)
-            if plaintext is not None:
-                return plaintext
-        return None
+        plaintext = self._open(purpose, sealed, bound_to)
+        return self._open(purpose, sealed, bound_to) if plaintext is None and self._keyring.has_news() else plaintext
+
+    def _open(self, purpose: str, sealed: bytes, bound_to: bytes) -> bytes | None:
+        opened = (open_with(key, purpose, sealed, bound_to=bound_to) for key in self._keyring.serving(purpose))
+        return next((plaintext for plaintext in opened if plaintext is not None), None)
 
 
 def sealed_by(sealed: bytes) -> str:

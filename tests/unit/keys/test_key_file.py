@@ -292,6 +292,18 @@ class TestWatching:
         clock.advance(-3600)
         assert len(ring) == 3
 
+    def test_what_no_key_made_is_a_reason_to_look_at_once(self, path: Path, clock: FakeClock) -> None:
+        file = KeyFile(path)
+        add(file, clock.now())
+        ring = KeyRing(WatchedKeys(file), clock)
+        tag = KeyRing.of([add(file, clock.now() + 1)]).mac("code", b"data")
+        assert ring.mac_fits("code", b"data", tag)
+        sealed = Sealer(KeyRing.of([add(file, clock.now() + 2)])).seal("record", b"content")
+        assert Sealer(ring).open("record", sealed) == b"content"
+        file.change(lambda keys: keys[:1])
+        assert not ring.mac_fits("code", b"data", b"garbage of a length")
+        assert len(ring) == 1
+
     def test_a_retired_key_serves_registrations_and_nothing_else(self, clock: FakeClock) -> None:
         before = KeyRing.of([RingKey(NEW, active_from=2), RingKey(OLD, active_from=1)], clock)
         after = KeyRing.of([RingKey(NEW, active_from=2), RingKey(OLD, active_from=1, only_registrations=True)], clock)
