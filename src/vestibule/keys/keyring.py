@@ -169,8 +169,10 @@ class KeyRing:
         return {"keys": [key.public_jwk() for key in self.verification_keys]}
 
     def _maker_of(self, purpose: str, data: bytes, tag: bytes) -> RingKey | None:
-        fitting = (key for key in self.serving(purpose) if hmac.compare_digest(tag, key.mac(purpose, data)[: len(tag)]))
-        return next(fitting, None)
+        for key in self.keys:
+            if key.serves(purpose) and hmac.compare_digest(tag, key.mac(purpose, data)[: len(tag)]):
+                return key
+        return None
 
     def _look(self, now: float) -> None:
         known = self._source.keys()

@@ -53,8 +53,12 @@ class Sealer:
         return self._open(purpose, sealed, bound_to) if plaintext is None and self._keyring.has_news() else plaintext
 
     def _open(self, purpose: str, sealed: bytes, bound_to: bytes) -> bytes | None:
-        opened = (open_with(key, purpose, sealed, bound_to=bound_to) for key in self._keyring.serving(purpose))
-        return next((plaintext for plaintext in opened if plaintext is not None), None)
+        for key in self._keyring.keys:
+            if key.serves(purpose):
+                plaintext = open_with(key, purpose, sealed, bound_to=bound_to)
+                if plaintext is not None:
+                    return plaintext
+        return None
 
 
 def sealed_by(sealed: bytes) -> str:
