@@ -48,7 +48,7 @@ class KeyUse:
         """Count a grant."""
         self.sessions.update(needed_keys(grant, now))
         if grant.rotation is not None:
-            key, made = grant.rotation.key, grant.rotation.rotated_at
+            key, made = grant.rotation.ring_key, grant.rotation.rotated_at
             self.last_made[key] = max(made, self.last_made.get(key, made))
 
 
@@ -77,10 +77,10 @@ def needed_keys(grant: Grant, now: float) -> frozenset[str]:
     if grant.ended or grant.expires_at <= now:
         return frozenset()
     if rotation is None:
-        return frozenset({grant.code.key})
-    if rotation.previous_key and now - rotation.rotated_at <= RETRY_SECONDS:
-        return frozenset({rotation.key, rotation.previous_key})
-    return frozenset({rotation.key})
+        return frozenset({grant.code.ring_key})
+    if rotation.previous_ring_key and now - rotation.rotated_at <= RETRY_SECONDS:
+        return frozenset({rotation.ring_key, rotation.previous_ring_key})
+    return frozenset({rotation.ring_key})
 
 
 async def reseal(records: SealedRecords, key_id: str, clock: Clock) -> int:
