@@ -225,6 +225,22 @@ class TestReplacing:
         add(KeyFile(path), 0)
         assert path.stat().st_mode & 0o7777 == after
 
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
+    def test_where_root_changes_a_servers_file_it_stays_the_servers(self, path: Path) -> None:
+        add(KeyFile(path), 0)
+        os.chown(path, 4711, 4712)
+        add(KeyFile(path), 0)
+        state = path.stat()
+        assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (4711, 4712, 0o600)
+
+    def test_a_draft_that_was_left_behind_is_told_of(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("vestibule.keys.private_files._PATIENCE_SECONDS", 0)
+        path.with_name(".keys.new").touch()
+        with pytest.raises(
+            ConfigurationError, match=r"\.keys\.new is there: another command changes the file, or one was killed"
+        ):
+            add(KeyFile(path), 0)
+
     def test_a_link_stays_a_link(self, path: Path) -> None:
         target = path.with_name("elsewhere")
         path.symlink_to(target)
