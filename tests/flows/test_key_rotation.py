@@ -143,7 +143,11 @@ class Traffic:
         self.codes = [(other, *await self.stage.with_code(other))]
 
 
-async def test_a_rotation_from_beginning_to_end_loses_nothing(stage: Stage, keys: Keys):
+@pytest.mark.parametrize("protection", ["server", "client"])
+async def test_a_rotation_from_beginning_to_end_loses_nothing(staged: SetStage, keys: Keys, clock: FakeClock, protection: str):
+    stage = await staged(
+        store=SQLiteStore(keys.database, clock), jwt_signing_key=keys.path, upstream_token_protection=protection
+    )
     traffic = Traffic(stage)
     old = keys.ids[0]
     await traffic.go_on()
@@ -376,7 +380,13 @@ async def test_a_retired_key_closes_exactly_what_it_must(remembering: Stage, key
     assert (old in keys.path.read_text()) is not compromised
 
 
-async def test_sessions_end_only_when_somebody_says_so(stage: Stage, keys: Keys, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("protection", ["server", "client"])
+async def test_sessions_end_only_when_somebody_says_so(
+    staged: SetStage, keys: Keys, clock: FakeClock, capsys: pytest.CaptureFixture[str], protection: str
+):
+    stage = await staged(
+        store=SQLiteStore(keys.database, clock), jwt_signing_key=keys.path, upstream_token_protection=protection
+    )
     idle, busy = await stage.signed_in(), await stage.signed_in()
     old = await keys.rotate()
     await busy.refresh()
