@@ -143,6 +143,7 @@ class Traffic:
         self.codes = [(other, *await self.stage.with_code(other))]
 
 
+@pytest.mark.spec("AT-04")
 @pytest.mark.parametrize("protection", ["server", "client"])
 async def test_a_rotation_from_beginning_to_end_loses_nothing(staged: SetStage, keys: Keys, clock: FakeClock, protection: str):
     stage = await staged(

@@ -109,6 +109,7 @@ class Crowd:
             self.failures.append(f"{what}: {answer.status_code} {answer.text[:200]}")
 
 
+@pytest.mark.spec("AT-04")
 async def test_no_request_fails_while_keys_are_rotated(tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     old = (await command(keys, "new"))[:8]
