@@ -110,6 +110,7 @@ HEADER_MISMATCH = _reason(
 # --- grants and the tokens that hang from them --------------------------------------------------------------------------------
 GRANT_UNKNOWN = _reason("grant_unknown", "The session is not known any more.", "Sign in again.")
 GRANT_ENDED = _reason("grant_ended", "The session was ended.", "Sign in again.")
+KEY_RETIRED = _reason("key_retired", "The key of the session's tokens was retired.", "Sign in again.")
 GRANT_EXPIRED = _reason("grant_expired", "The session has expired.", "Sign in again.")
 CODE_INVALID = _reason("code_invalid", "The authorization code is not valid.", "Start the sign-in again.")
 CODE_EXPIRED = _reason("code_expired", "The authorization code has expired.", "Start the sign-in again.")
@@ -252,6 +253,14 @@ UPSTREAM_CREDENTIALS = _reason(
 )
 UPSTREAM_UNAVAILABLE = _reason("upstream_unavailable", "The identity provider does not answer.", "Try again in a moment.")
 STORE_UNAVAILABLE = _reason("store_unavailable", "The session store does not answer.", "Try again in a moment.")
+RECORD_UNREADABLE = _reason(
+    "record_unreadable",
+    "Stored sessions cannot be read with the keys of this server.",
+    "The operator has to put the missing key back, or to let those sessions end.",
+)
+KEY_FILE = _reason(
+    "key_file", "The file of the signing keys cannot be read.", "The operator has to restore it; the log says what is wrong."
+)
 FETCH_FORBIDDEN = _reason(
     "fetch_forbidden", "The address must not be fetched.", "Use a public https address, or let the operator name the host."
 )

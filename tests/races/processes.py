@@ -35,6 +35,7 @@ class Street:
     folder: Path
     program: subprocess.Popen[str]
     database: str = ""
+    keys: Path | None = None
     ports: list[int] = field(default_factory=list)
     running: dict[int, int] = field(default_factory=dict)
     http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=30, trust_env=False))
@@ -42,6 +43,10 @@ class Street:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def store(self) -> str:
+        return self.database or f"sqlite:///{self.folder / 'state' / 'state.sqlite3'}"
 
     @property
     def clock(self) -> Path:
@@ -66,7 +71,8 @@ class Street:
             "die_at": die_at,
             "dawdles": len(self.ports) > 1,
             "clock": str(self.clock),
-            "database": self.database or f"sqlite:///{self.folder / 'state' / 'state.sqlite3'}",
+            "keys": str(self.keys or ""),
+            "database": self.store,
             "config_url": self.idp.config_url,
             "client_id": self.idp.client_id,
             "client_secret": self.idp.client_secret,
@@ -132,8 +138,10 @@ class Street:
 
 
 @contextmanager
-def street(folder: Path, *, servers: int, access_token_seconds: int = 3600, database: str = "") -> Iterator[Street]:
-    """`servers` running processes, on a SQLite file or the store that a URL names."""
+def street(
+    folder: Path, *, servers: int, access_token_seconds: int = 3600, database: str = "", keys: Path | None = None
+) -> Iterator[Street]:
+    """`servers` running processes, on a SQLite file or the store that a URL names, with a key of the tests or a key file."""
     (folder / "clock").write_text("0")
     provider = DevelopmentProvider(
         clock=FileClock(folder / "clock"), access_token_seconds=access_token_seconds, auto_approve_as="alice"
@@ -146,7 +154,7 @@ def street(folder: Path, *, servers: int, access_token_seconds: int = 3600, data
         [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     with provider:
-        made = Street(provider, folder, program, database)
+        made = Street(provider, folder, program, database, keys)
         try:
             for port in [made.listen() for _ in range(servers)]:
                 made.start(port)

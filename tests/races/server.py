@@ -104,7 +104,7 @@ def serve(listener: socket.socket, order: dict[str, Any]) -> None:
         client_storage=MortalStore(
             open_store(order["database"], namespace="", public_url="", clock=clock), steps, order["dawdles"]
         ),
-        jwt_signing_key=KEY,
+        jwt_signing_key=Path(order["keys"]) if order.get("keys") else KEY,
         clock=clock,
         http_client=httpx2.AsyncClient(transport=MortalTransport(steps), timeout=10),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -61,6 +62,8 @@ def show_config(console: Console | None = None) -> None:
 
 def masked(name: str, value: Any) -> str:
     """A value for people to see: no secret, and no password inside a URL."""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, SecretStr) or name in _SECRET_NAMES:
         return ", ".join([_MASK] * len(value)) if isinstance(value, list) else _MASK
     if name in _SECRET_VALUES and isinstance(value, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -90,6 +91,53 @@ def storage_init(url: str | None) -> None:
         from vestibule.cli.storage import init_storage
 
         init_storage(url)
+
+
+_KEY_FILE = click.option("--file", type=click.Path(path_type=Path), help="The key file, if not the configured one.")
+_STORE_URL = click.option("--url", help="The store, if not the configured one.")
+
+
+@main.group()
+def keys() -> None:
+    """The keys that sign and seal. Docs: how-to/keys.md."""
+
+
+@keys.command("new")
+@click.option(
+    "--in", "delay", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds until the key signs and seals."
+)
+@_KEY_FILE
+def keys_new(delay: float, file: Path | None) -> None:
+    """Add a key. Every process learns of it before anything is made with it; nothing is restarted."""
+    with _explained():
+        from vestibule.cli.keys import add_key
+
+        add_key(delay, file)
+
+
+@keys.command("list")
+@_KEY_FILE
+@_STORE_URL
+def keys_list(file: Path | None, url: str | None) -> None:
+    """Print every key, what it does, and how many records and living sessions hang from it."""
+    with _explained():
+        from vestibule.cli.keys import list_keys
+
+        list_keys(file, url)
+
+
+@keys.command("retire")
+@click.argument("key_id", metavar="ID")
+@click.option("--compromised", is_flag=True, help="Somebody else may have it: remove it whole, and what it made.")
+@click.option("--yes", is_flag=True, help="Do not ask, also where sessions end.")
+@_KEY_FILE
+@_STORE_URL
+def keys_retire(key_id: str, compromised: bool, yes: bool, file: Path | None, url: str | None) -> None:
+    """Take an old key out of service. Records that it sealed are sealed anew; it goes on reading registrations of clients."""
+    with _explained():
+        from vestibule.cli.keys_retire import retire_key
+
+        retire_key(key_id, compromised=compromised, yes=yes, file=file, url=url)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class AccessClaims:
     audience: str
     expires_at: int
     jti: str
+    kid: str
     data_key: DataKey | None = None
 
 
@@ -67,7 +68,6 @@ class AccessTokens:
     ) -> None:
         self._keyring = keyring
         self._sealer = sealer
-        self._keys = JWTKeySet.from_keyring(keyring)
         self._issuer = issuer
         self._resources = resources
         self._life = life
@@ -101,7 +101,7 @@ class AccessTokens:
         Raises:
             TokenRejected: with the exact reason.
         """
-        header, claims = decode(token, self._keys, algorithms=("ES256",))
+        header, claims = self._decode(token)
         check_type(header, ("at+jwt", "application/at+jwt"))
         check_issuer(claims, self._issuer)
         now = self._clock.now()
@@ -116,14 +116,31 @@ class AccessTokens:
             audience=self._audience(claims),
             expires_at=int(claims["exp"]),
             jti=_text(claims, "jti"),
+            kid=_text(header, "kid"),
             data_key=self._data_key(claims, grant_id) if _DATA_KEY_CLAIM in claims else None,
         )
+
+    def accepted_kids(self) -> frozenset[str]:
+        """The keys whose tokens :meth:`read` accepts right now."""
+        return frozenset(key.kid for key in self._keyring.verification_keys)
+
+    def on_retired(self, listener: Callable[[], object]) -> None:
+        """Call `listener` when a key was retired, before any other token is read."""
+        self._keyring.on_retired(listener)
 
     def _data_key(self, claims: Mapping[str, Any], grant_id: str) -> DataKey:
         value = self._sealer.open("data key", _text(claims, _DATA_KEY_CLAIM), bound_to=grant_id.encode())
         if value is None:
             raise TokenRejected(reasons.TOKEN_CLAIMS, _DATA_KEY_CLAIM)
         return DataKey(grant_id, value)
+
+    def _decode(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            return decode(token, JWTKeySet.from_keyring(self._keyring), algorithms=("ES256",))
+        except TokenRejected as rejected:
+            if rejected.reason is not reasons.TOKEN_KEY_UNKNOWN or not self._keyring.has_news():
+                raise
+        return decode(token, JWTKeySet.from_keyring(self._keyring), algorithms=("ES256",))
 
     def _audience(self, claims: Mapping[str, Any]) -> str:
         audience = claims.get("aud")

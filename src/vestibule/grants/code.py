@@ -67,7 +67,9 @@ def redeem(grant: Grant, presented: Redemption, *, now: float, refresh: RefreshT
     _code_is_fresh(grant, now)
     key = _data_key(grant, presented.code)
     wrapped = key.wrap(refresh.secret) if key and refresh else ""
-    rotation = Rotation(generation=1, digest=refresh.digest, rotated_at=now, wrapped_key=wrapped) if refresh else None
+    rotation = None
+    if refresh is not None:
+        rotation = Rotation(generation=1, digest=refresh.digest, rotated_at=now, wrapped_key=wrapped, ring_key=refresh.ring_key)
     spent = replace(grant.code, spent_at=now, wrapped_key="")
     return replace(grant, code=spent, rotation=rotation, data_key=key, expires_at=grant.lives_until(now, life))
 

@@ -27,6 +27,7 @@ class Code(Stored):
         redirect_uri: what the client must repeat, if it repeats one (OAuth 2.1 §10.2).
         spent_at: when it was redeemed. The record stays, so that a replay is recognised.
         wrapped_key: the data key, to be opened with the code; empty where there is none, and once the code is spent.
+        ring_key: public id of the ring's key that it was made with; empty where an earlier release wrote it.
     """
 
     digest: str
@@ -35,6 +36,7 @@ class Code(Stored):
     redirect_uri: str
     spent_at: float | None = None
     wrapped_key: str = field(default="", repr=False)
+    ring_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Rotation(Stored):
         retries: how often the previous one was answered again.
         wrapped_key, previous_wrapped_key: the data key, to be opened with the current token and with the previous one; empty where there
             is none.
+        ring_key, previous_ring_key: as :attr:`Code.ring_key`, of the current one and the one before.
     """
 
     generation: int
@@ -61,6 +64,8 @@ class Rotation(Stored):
     retries: int = 0
     wrapped_key: str = field(default="", repr=False)
     previous_wrapped_key: str = field(default="", repr=False)
+    ring_key: str = ""
+    previous_ring_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,10 @@ from vestibule.grants.tokens import RefreshToken
 from vestibule.keys.keyring import KeyRing
 from vestibule.protocol.resource_indicators import same_resource
 
-__all__ = ["Presented", "RefreshReused", "RefreshRules", "check_refresh", "presented_key", "rotate"]
+__all__ = ["RETRY_SECONDS", "Presented", "RefreshReused", "RefreshRules", "check_refresh", "presented_key", "rotate"]
+
+RETRY_SECONDS = 60
+"""How long a client that lost an answer may ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class RefreshRules:
     """
 
     life: float
-    retry_seconds: float = 60
+    retry_seconds: float = RETRY_SECONDS
     retry_count: int = 100
 
 
@@ -113,6 +116,8 @@ def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: Key
         rotated_at=now,
         wrapped_key=key.wrap(successor.secret) if key else "",
         previous_wrapped_key=rotation.wrapped_key,
+        ring_key=successor.ring_key,
+        previous_ring_key=presented.token.ring_key,
     )
     return replace(grant, rotation=advanced, used=True, data_key=key, expires_at=grant.lives_until(now, rules.life))
 

@@ -83,6 +83,7 @@ class Sessions:
         self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()
         self._changes = 0
         grants.on_change(self._grant_changed)
+        tokens.on_retired(self._key_retired)
 
     async def verify(self, token: str) -> AccessToken:
         """Who is calling.
@@ -99,7 +100,7 @@ class Sessions:
         return _caller(entry.claims, entry.session.grant)
 
     async def _verify_anew(self, token: str, digest: bytes, known: _Verified | None, now: float) -> _Verified:
-        claims = known.claims if known is not None and known.good_until > now else self._read(token, digest)
+        claims = self._claims_known(known, now) or self._read(token, digest)
         changes = self._changes
         grant = await self._living_grant(claims, now)
         session = self._sessions.get(grant.id)
@@ -110,6 +111,12 @@ class Sessions:
         session.good_until = self._good_until(grant) if changes == self._changes else 0
         self._remember(digest, entry := _Verified(claims, session))
         return entry
+
+    def _claims_known(self, known: _Verified | None, now: float) -> AccessClaims | None:
+        """What was read of the token before. This is also where a key file that changed is noticed, however few tokens are new."""
+        if known is None or known.good_until <= now or known.claims.kid not in self._tokens.accepted_kids():
+            return None
+        return known.claims
 
     def _read(self, token: str, digest: bytes) -> AccessClaims:
         self._verified.pop(digest, None)
@@ -145,6 +152,11 @@ class Sessions:
         while len(self._verified) >= self._max_tokens:
             del self._verified[next(iter(self._verified))]  # the one checked longest ago
         self._verified[digest] = entry
+
+    def _key_retired(self) -> None:
+        """What a retired key signed was good until now."""
+        kids = self._tokens.accepted_kids()
+        self._verified = {digest: entry for digest, entry in self._verified.items() if entry.claims.kid in kids}
 
     def _grant_changed(self, grant: Grant) -> None:
         """A change made by this process counts at once."""

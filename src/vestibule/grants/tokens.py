@@ -43,38 +43,41 @@ def new_grant_id(state: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CodeToken:
-    """An authorization code (RFC 6749 §4.1.2)."""
+    """An authorization code (RFC 6749 §4.1.2); `ring_key` is the id of the key that made its tag."""
 
     grant_id: str
     secret: bytes = field(repr=False)
     text: str = field(repr=False)
     digest: str
+    ring_key: str
 
     @classmethod
     def new(cls, keyring: KeyRing, grant_id: str) -> CodeToken:
         """A fresh code of 256 random bits."""
-        secret = secrets.token_bytes(_SECRET)
+        secret, key = secrets.token_bytes(_SECRET), keyring.current
         body = base64.urlsafe_b64decode(grant_id + "==") + secret
-        return cls(grant_id, secret, "vsc_" + _encode(body + keyring.mac("code", body)[:_TAG]), _digest(body))
+        return cls(grant_id, secret, "vsc_" + _encode(body + key.mac("code", body)[:_TAG]), _digest(body), key.id)
 
     @classmethod
     def read(cls, keyring: KeyRing, text: str) -> CodeToken | None:
         """Parse a presented code; None if it was never ours."""
         data = _decode(text[4:], _ID + _SECRET + _TAG) if text.startswith("vsc_") else None
-        if data is None or not keyring.mac_fits("code", data[:-_TAG], data[-_TAG:]):
+        key = keyring.maker_of("code", data[:-_TAG], data[-_TAG:]) if data else None
+        if data is None or key is None:
             return None
-        return cls(_encode(data[:_ID]), data[_ID:-_TAG], text, _digest(data[:-_TAG]))
+        return cls(_encode(data[:_ID]), data[_ID:-_TAG], text, _digest(data[:-_TAG]), key.id)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token (RFC 6749 §1.5) of 256 bits, with the number of its generation."""
+    """A refresh token (RFC 6749 §1.5) of 256 bits, with the number of its generation; `ring_key` as for a code."""
 
     grant_id: str
     generation: int
     secret: bytes = field(repr=False)
     text: str = field(repr=False)
     digest: str
+    ring_key: str
 
     @classmethod
     def first(cls, keyring: KeyRing, grant_id: str) -> RefreshToken:
@@ -90,17 +93,19 @@ class RefreshToken:
     def read(cls, keyring: KeyRing, text: str) -> RefreshToken | None:
         """Parse a presented refresh token; None if it was never ours."""
         data = _decode(text[4:], _ID + _GENERATION + _SECRET + _TAG) if text.startswith("vsr_") else None
-        if data is None or not keyring.mac_fits("refresh", data[:-_TAG], data[-_TAG:]):
+        key = keyring.maker_of("refresh", data[:-_TAG], data[-_TAG:]) if data else None
+        if data is None or key is None:
             return None
         body = data[:-_TAG]
         generation = int.from_bytes(body[_ID : _ID + _GENERATION])
-        return cls(_encode(body[:_ID]), generation, body[_ID + _GENERATION :], text, _digest(body))
+        return cls(_encode(body[:_ID]), generation, body[_ID + _GENERATION :], text, _digest(body), key.id)
 
     @classmethod
     def _make(cls, keyring: KeyRing, grant_id: str, generation: int, secret: bytes) -> RefreshToken:
         body = base64.urlsafe_b64decode(grant_id + "==") + generation.to_bytes(_GENERATION) + secret
-        text = "vsr_" + _encode(body + keyring.mac("refresh", body)[:_TAG])
-        return cls(grant_id, generation, secret, text, _digest(body))
+        key = keyring.current
+        text = "vsr_" + _encode(body + key.mac("refresh", body)[:_TAG])
+        return cls(grant_id, generation, secret, text, _digest(body), key.id)
 
 
 def _digest(body: bytes) -> str:

@@ -34,6 +34,7 @@ from vestibule.protocol.json_documents import read_json_object
 
 if TYPE_CHECKING:
     from vestibule.keys.keyring import KeyRing
+    from vestibule.keys.ring_key import SigningKey
 
 __all__ = [
     "ASYMMETRIC_ALGORITHMS",
@@ -50,7 +51,7 @@ __all__ = [
     "sign_access_token",
 ]
 
-_signers: WeakKeyDictionary[KeyRing, ECKey] = WeakKeyDictionary()
+_signers: WeakKeyDictionary[SigningKey, ECKey] = WeakKeyDictionary()
 
 
 def decode(
@@ -93,10 +94,11 @@ def peek_claims(token: str) -> dict[str, Any] | None:
 
 def sign_access_token(keyring: KeyRing, claims: Mapping[str, Any]) -> str:
     """Sign an access token (RFC 9068 §2.1: ``typ`` is ``at+jwt``) with ES256 and the ring's current key."""
-    key = _signers.get(keyring)
+    signing_key = keyring.signing_key
+    key = _signers.get(signing_key)
     if key is None:
-        key = _signers[keyring] = ECKey.import_key(keyring.signing_key.private_key)
-    return _serialise({"typ": "at+jwt", "alg": "ES256", "kid": keyring.signing_key.kid}, claims, key)
+        key = _signers[signing_key] = ECKey.import_key(signing_key.private_key)
+    return _serialise({"typ": "at+jwt", "alg": "ES256", "kid": signing_key.kid}, claims, key)
 
 
 def sign(

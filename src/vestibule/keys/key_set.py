@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -22,6 +23,7 @@ from vestibule.protocol.json_documents import read_json_object
 
 if TYPE_CHECKING:
     from vestibule.keys.keyring import KeyRing
+    from vestibule.keys.ring_key import SigningKey
 
 __all__ = [
     "ALGORITHMS",
@@ -114,8 +116,8 @@ class JWTKeySet:
 
     @classmethod
     def from_keyring(cls, keyring: KeyRing) -> JWTKeySet:
-        """The keys that our own access tokens are signed with."""
-        return cls((key.kid, ECKey.import_key(key.private_key.public_key())) for key in keyring.verification_keys)
+        """The keys that our own access tokens are signed with, at this moment: made anew each time, so that none outlives its ring."""
+        return cls((key.kid, _verifier(key)) for key in keyring.verification_keys)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -137,6 +139,16 @@ class JWTKeySet:
         if not fitting:
             raise TokenRejected(reasons.TOKEN_ALGORITHM, "the algorithm does not fit the key")
         return fitting[:_MAX_KEYS_TRIED]
+
+
+_verifiers: WeakKeyDictionary[SigningKey, ECKey] = WeakKeyDictionary()
+
+
+def _verifier(signing_key: SigningKey) -> ECKey:
+    key = _verifiers.get(signing_key)
+    if key is None:
+        key = _verifiers[signing_key] = ECKey.import_key(signing_key.private_key.public_key())
+    return key
 
 
 def fits(key: Key, algorithm: str) -> bool:

@@ -1,68 +1,73 @@
 """The key ring: every key of this server, derived from the operator's secrets, one per purpose.
 
-HKDF with SHA-256 (RFC 5869) turns each secret into as many independent keys as there are purposes, so that what was made for
-one purpose never passes for another. The first secret signs and seals; all of them verify and open. Rotation is: put a new
-secret first, drop the old one when nothing made with it matters any more.
+The current key signs and seals; all of them verify and open, except that a retired one serves registrations only. Nobody keeps a key
+of the ring for longer than it takes to use it: what a ring holds changes while the server runs, see :mod:`~vestibule.keys.key_file`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from stat import S_IMODE
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
-from vestibule.keys import base64url
-from vestibule.keys.private_files import create_private_file
+from vestibule.keys.ring_key import RingKey, SigningKey
 from vestibule.protocol.uris import parse_uri
 
-__all__ = ["KeyRing", "SigningKey", "check_secret_strength", "load_or_create_key"]
+__all__ = ["LOOK_SECONDS", "KeyRing", "KeySource", "check_secret_strength", "in_order"]
 
 _log = logging.getLogger("vestibule.keys")
 
-_SALT = b"vestibule key ring 1"
+LOOK_SECONDS: Final = 5
+"""How often a ring asks its source, if nothing makes it ask earlier. A new key has to be known for longer before it is used."""
+
 _MINIMUM_TAG = 16
 _STRONG_BYTES = 32
 _PLACEHOLDERS = ("changeme", "changethis", "replaceme", "replacethis", "placeholder", "yoursecret", "yoursigningkey", "yourjwt")
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A P-256 key for ES256 (RFC 7518 §3.4).
+class KeySource(Protocol):
+    """Where the keys of a ring come from.
 
     Attributes:
-        kid: its RFC 7638 thumbprint.
-        private_key: the key itself.
+        trouble: why the source cannot be read right now; empty if it can.
     """
 
-    kid: str
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    trouble: str
 
-    def public_jwk(self) -> dict[str, str]:
-        """The public half as a JWK (RFC 7517)."""
-        return {**_public_members(self.private_key), "kid": self.kid, "use": "sig", "alg": "ES256"}
+    def keys(self) -> tuple[RingKey, ...]:
+        """The keys as they are now. Raises nothing: while the source cannot be read, they are what they were."""
+        ...
+
+
+@dataclass(slots=True)
+class _FixedKeys:
+    listed: tuple[RingKey, ...]
+    trouble: str = ""
+
+    def keys(self) -> tuple[RingKey, ...]:
+        return self.listed
 
 
 class KeyRing:
-    """Keys for every purpose, from one or more secrets."""
+    """The keys that are in force, for every purpose.
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        if not secrets or not all(secrets):
-            raise ConfigurationError("jwt_signing_key must hold at least one secret, and none of them may be empty.")
-        self._secrets = tuple(dict.fromkeys(secrets))
-        self._derived: dict[tuple[str, int], bytes] = {}
+    Args:
+        source: asked at most every :data:`LOOK_SECONDS`, when a key is used.
+        clock: the time.
+    """
+
+    def __init__(self, source: KeySource, clock: Clock | None = None) -> None:
+        self._source = source
+        self._now = (clock or SystemClock()).now
+        self._listeners: list[Callable[[], object]] = []
+        self._keys: tuple[RingKey, ...] = ()
+        self._looked_at = self._look_again_at = 0.0
+        self._look(self._now())
 
     @classmethod
     def from_secrets(cls, secrets: str | bytes | Sequence[str | bytes]) -> KeyRing:
@@ -72,75 +77,131 @@ class KeyRing:
             ConfigurationError: there is none, or one is empty.
         """
         listed = [secrets] if isinstance(secrets, str | bytes) else list(secrets)
-        return cls([secret.encode() if isinstance(secret, str) else secret for secret in listed])
+        if not all(isinstance(secret, str | bytes) for secret in listed):
+            raise ConfigurationError("jwt_signing_key as a list holds secrets; a file is named alone.")
+        if not listed or not all(listed):
+            raise ConfigurationError("jwt_signing_key must hold at least one secret, and none of them may be empty.")
+        distinct = dict.fromkeys(secret.encode() if isinstance(secret, str) else secret for secret in listed)
+        return cls.of([RingKey(secret) for secret in distinct])
+
+    @classmethod
+    def of(cls, keys: Sequence[RingKey], clock: Clock | None = None) -> KeyRing:
+        """A ring of these keys, whatever becomes of the file that they were read from."""
+        return cls(_FixedKeys(tuple(keys)), clock)
 
     def __len__(self) -> int:
-        return len(self._secrets)
+        return len(self.keys)
 
     def __repr__(self) -> str:
         return f"<KeyRing of {len(self)}>"
 
-    def derive(self, purpose: str, index: int = 0) -> bytes:
-        """The 32-byte key of a purpose, from the secret at `index` (0: the current one).
+    def on_retired(self, listener: Callable[[], object]) -> None:
+        """Call `listener` when keys have left the ring, before anything else is done with it."""
+        self._listeners.append(listener)
 
-        Raises:
-            IndexError: there is no such secret.
-        """
-        key = self._derived.get((purpose, index))
-        if key is None:
-            key = self._derived[purpose, index] = _hkdf(self._secrets[index], purpose, 32)
-        return key
+    @property
+    def trouble(self) -> str:
+        """Why the keys cannot be read anew, so that those in force are older ones; empty if they can."""
+        _ = self.keys  # looks, if it is time
+        return self._source.trouble
+
+    @property
+    def keys(self) -> tuple[RingKey, ...]:
+        """The keys, the current one first."""
+        now = self._now()
+        if not self._looked_at <= now < self._look_again_at:  # also when the clock was set back
+            self._look(now)
+        return self._keys
+
+    @property
+    def current(self) -> RingKey:
+        """The key that signs and seals."""
+        return self.keys[0]
+
+    def serving(self, purpose: str) -> tuple[RingKey, ...]:
+        """The keys whose work for a purpose counts, the current one first."""
+        return tuple(key for key in self.keys if key.serves(purpose))
+
+    def derive(self, purpose: str) -> bytes:
+        """The current key of a purpose, 32 bytes."""
+        return self.current.derive(purpose)
 
     def keys_for(self, purpose: str) -> tuple[bytes, ...]:
-        """The keys of a purpose, the current one first."""
-        return tuple(self.derive(purpose, index) for index in range(len(self)))
+        """Every key of a purpose that counts, the current one first."""
+        return tuple(key.derive(purpose) for key in self.serving(purpose))
 
-    def mac(self, purpose: str, data: bytes, index: int = 0) -> bytes:
-        """HMAC-SHA256 of `data`, 32 bytes, with the key of the purpose."""
-        return hmac.digest(self.derive(purpose, index), data, "sha256")
+    def mac(self, purpose: str, data: bytes) -> bytes:
+        """HMAC-SHA256 of `data`, 32 bytes, with the current key of the purpose."""
+        return self.current.mac(purpose, data)
 
     def mac_fits(self, purpose: str, data: bytes, tag: bytes) -> bool:
         """Whether any key of the ring made this tag. A tag may be cut to its first 16 bytes or more (RFC 2104 §5)."""
+        return self.maker_of(purpose, data, tag) is not None
+
+    def maker_of(self, purpose: str, data: bytes, tag: bytes) -> RingKey | None:
+        """The key of the ring that made this tag, see :meth:`mac_fits`; None if none did."""
         if not _MINIMUM_TAG <= len(tag) <= hashlib.sha256().digest_size:
-            return False
-        expected = (self.mac(purpose, data, index)[: len(tag)] for index in range(len(self)))
-        return any(hmac.compare_digest(tag, candidate) for candidate in expected)
+            return None
+        maker = self._maker_of(purpose, data, tag)
+        return self._maker_of(purpose, data, tag) if maker is None and self.has_news() else maker
+
+    def has_news(self) -> bool:
+        """Look at once, and tell whether the ring has changed: for whoever met something that none of its keys made.
+
+        It may be the work of a process that has read a newer key file. For garbage it costs no more than a look at the file's state.
+        """
+        before = self._keys
+        self._look(self._now())
+        return self._keys != before
 
     @property
     def signing_key(self) -> SigningKey:
         """The key that signs access tokens."""
-        return self.verification_keys[0]
+        return self.current.signing_key
 
-    @cached_property
+    @property
     def verification_keys(self) -> tuple[SigningKey, ...]:
-        """Every key whose signatures still count, the current one first."""
-        return tuple(_signing_key(secret) for secret in self._secrets)
+        """Every key whose signatures count, the current one first."""
+        return tuple(key.signing_key for key in self.serving("signing"))
 
     def jwks(self) -> dict[str, Any]:
         """The public key set (RFC 7517 §5): no private member, each key with ``use``, ``alg`` and ``kid``."""
         return {"keys": [key.public_jwk() for key in self.verification_keys]}
 
+    def _maker_of(self, purpose: str, data: bytes, tag: bytes) -> RingKey | None:
+        for key in self.keys:
+            if key.serves(purpose) and hmac.compare_digest(tag, key.mac(purpose, data)[: len(tag)]):
+                return key
+        return None
 
-def load_or_create_key(path: Path) -> bytes:
-    """The secret kept in a file; 32 random bytes are put there if the file does not exist.
+    def _look(self, now: float) -> None:
+        known = self._source.keys()
+        left = _standings(self._keys) - _standings(known)
+        self._keys = in_order(known, now)
+        self._looked_at = now
+        self._look_again_at = min([now + LOOK_SECONDS, *(key.active_from for key in known if key.active_from > now)])
+        if left:
+            for listener in self._listeners:
+                listener()
 
-    The file has mode 0600, its folder 0700. Of several processes that start at once one creates it and all read the same.
 
-    Raises:
-        ConfigurationError: the file cannot be created or read, or is too short to be a key. It is never overwritten.
+def in_order(keys: Sequence[RingKey], now: float) -> tuple[RingKey, ...]:
+    """The keys with the current one first: of those that are active, the one that became so last.
+
+    Where none is active yet (the first key of a server whose clock is slow), it is the one that will be first. Keys that became active
+    together stay as they stand, as those of a list do.
     """
-    try:
-        if not path.exists() and create_private_file(path, os.urandom(_STRONG_BYTES)):
-            _log.info("a new signing key was generated in %s", path)
-        _tighten(path)
-        secret = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The signing key file {path} cannot be used ({error.strerror}); set jwt_signing_key."
-        ) from error
-    if len(secret) < _STRONG_BYTES:
-        raise ConfigurationError(f"The signing key file {path} is damaged: restore it, or remove it to end all sessions.")
-    return secret
+    return tuple(sorted(keys, key=lambda key: _rank(key, now)))
+
+
+def _rank(key: RingKey, now: float) -> tuple[int, float]:
+    if key.only_registrations:
+        return 2, 0
+    return (0, -key.active_from) if key.active_from <= now else (1, key.active_from)
+
+
+def _standings(keys: Sequence[RingKey]) -> set[tuple[bytes, bool]]:
+    return {(key.key_id, key.only_registrations) for key in keys}
 
 
 def check_secret_strength(secret: str | bytes, public_url: str) -> None:
@@ -170,33 +231,3 @@ def _weakness(secret: bytes) -> str:
     if len(set(secret)) < 8 or any(placeholder in letters for placeholder in _PLACEHOLDERS):
         return "is a placeholder that anyone can guess"
     return ""
-
-
-def _tighten(path: Path) -> None:
-    if os.name == "posix" and S_IMODE(path.stat().st_mode) & 0o077:
-        _log.warning("%s could be read by other users of this machine; its mode is now 0600", path)
-        path.chmod(0o600)
-
-
-def _hkdf(secret: bytes, purpose: str, length: int) -> bytes:
-    return HKDF(hashes.SHA256(), length, _SALT, purpose.encode()).derive(secret)
-
-
-def _signing_key(secret: bytes) -> SigningKey:
-    # 16 bytes more than the order has, then reduced: the bias is below 2^-128 (FIPS 186-5 A.2.1).
-    curve = ec.SECP256R1()
-    number = int.from_bytes(_hkdf(secret, "signing", 48), "big") % (curve.group_order - 1) + 1
-    private_key = ec.derive_private_key(number, curve)
-    return SigningKey(_thumbprint(_public_members(private_key)), private_key)
-
-
-def _public_members(private_key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    point = private_key.public_key().public_numbers()
-    x, y = (base64url.encode(coordinate.to_bytes(32, "big")) for coordinate in (point.x, point.y))
-    return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
-
-
-def _thumbprint(members: dict[str, str]) -> str:
-    """RFC 7638 §3: the required members in lexical order, without whitespace."""
-    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
-    return base64url.encode(hashlib.sha256(canonical.encode()).digest())

@@ -14,20 +14,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
+from vestibule.keys.ring_key import KEY_ID_BYTES, RingKey
 
-__all__ = ["Sealer"]
+__all__ = ["Sealer", "open_with", "sealed_by"]
 
-_KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 
 
 class Sealer:
-    """Seals and opens with the keys of a ring."""
+    """Seals with the current key of a ring and opens with any."""
 
     def __init__(self, keyring: KeyRing) -> None:
         self._keyring = keyring
-        self._key_ids = tuple(key[:_KEY_ID_BYTES] for key in keyring.keys_for("sealing key id"))
-        self._ciphers: dict[tuple[str, int], AESGCM] = {}
 
     def seal(self, purpose: str, plaintext: bytes, *, bound_to: bytes = b"") -> str:
         """Seal as base64url text.
@@ -46,29 +44,34 @@ class Sealer:
 
     def seal_bytes(self, purpose: str, plaintext: bytes, *, bound_to: bytes = b"") -> bytes:
         """Like :meth:`seal`, as bytes."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return self._key_ids[0] + nonce + self._cipher(purpose, 0).encrypt(nonce, plaintext, bound_to)
+        key, nonce = self._keyring.current, os.urandom(_NONCE_BYTES)
+        return key.key_id + nonce + key.cipher(purpose).encrypt(nonce, plaintext, bound_to)
 
     def open_bytes(self, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> bytes | None:
         """Like :meth:`open`, for bytes."""
-        opened = self.open_with_index(purpose, sealed, bound_to=bound_to)
-        return None if opened is None else opened[0]
+        plaintext = self._open(purpose, sealed, bound_to)
+        return self._open(purpose, sealed, bound_to) if plaintext is None and self._keyring.has_news() else plaintext
 
-    def open_with_index(self, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> tuple[bytes, int] | None:
-        """The plaintext and the place in the ring of the key that sealed it, or None."""
-        key_id, nonce, ciphertext = sealed[:_KEY_ID_BYTES], sealed[_KEY_ID_BYTES:][:_NONCE_BYTES], sealed[16:]
-        for index, candidate in enumerate(self._key_ids):
-            if candidate == key_id:
-                plaintext = _decrypt(self._cipher(purpose, index), nonce, ciphertext, bound_to)
+    def _open(self, purpose: str, sealed: bytes, bound_to: bytes) -> bytes | None:
+        for key in self._keyring.keys:
+            if key.serves(purpose):
+                plaintext = open_with(key, purpose, sealed, bound_to=bound_to)
                 if plaintext is not None:
-                    return plaintext, index
+                    return plaintext
         return None
 
-    def _cipher(self, purpose: str, index: int) -> AESGCM:
-        cipher = self._ciphers.get((purpose, index))
-        if cipher is None:
-            cipher = self._ciphers[purpose, index] = AESGCM(self._keyring.derive(f"sealing {purpose}", index))
-        return cipher
+
+def sealed_by(sealed: bytes) -> str:
+    """The id of the key that sealed an artefact, as its first bytes tell; nothing is opened."""
+    return sealed[:KEY_ID_BYTES].hex()
+
+
+def open_with(key: RingKey, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> bytes | None:
+    """What this very key sealed, or None."""
+    if sealed[:KEY_ID_BYTES] != key.key_id:
+        return None
+    nonce, ciphertext = sealed[KEY_ID_BYTES:][:_NONCE_BYTES], sealed[KEY_ID_BYTES + _NONCE_BYTES :]
+    return _decrypt(key.cipher(purpose), nonce, ciphertext, bound_to)
 
 
 def _decrypt(cipher: AESGCM, nonce: bytes, ciphertext: bytes, bound_to: bytes) -> bytes | None:

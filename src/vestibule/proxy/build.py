@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ from vestibule.grants.renewal import Renewal
 from vestibule.grants.sessions import Sessions
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.grants.store import Grants
-from vestibule.keys.keyring import KeyRing, check_secret_strength, load_or_create_key
+from vestibule.keys.key_file import KeyFile, WatchedKeys, key_file_path
+from vestibule.keys.keyring import KeyRing, check_secret_strength
 from vestibule.keys.sealing import Sealer
 from vestibule.net.fetch import Fetcher
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
@@ -157,12 +159,27 @@ def _document_hosts(proxy: OAuthProxy, options: Options) -> tuple[str, ...]:
 
 
 def _keyring(options: Options, store: Store, url: str, issuer: str) -> KeyRing:
-    secrets = options.jwt_signing_key
-    if secrets is None:
-        return KeyRing.from_secrets(load_or_create_key(key_path(store, namespace=issuer)))
-    for secret in [secrets] if isinstance(secrets, str | bytes) else secrets:
-        check_secret_strength(secret, url)
-    return KeyRing.from_secrets(secrets)
+    setting = options.jwt_signing_key
+    named = key_file_path(setting)
+    if named is not None or setting is None or isinstance(setting, Path):
+        file = (
+            KeyFile(named, check=lambda secret: check_secret_strength(secret, url)) if named else _kept(options, store, issuer)
+        )
+        file.tighten()
+        ring = KeyRing(WatchedKeys(file), options.clock)
+        _log.info("%s: signing keys are kept in %s", issuer, file.path)
+        return ring
+    ring = KeyRing.from_secrets(setting)
+    for key in ring.keys:
+        check_secret_strength(key.secret, url)
+    return ring
+
+
+def _kept(options: Options, store: Store, issuer: str) -> KeyFile:
+    """The file of keys beside the store, made at the first start."""
+    file = KeyFile(key_path(store, namespace=issuer), generated=True)
+    file.create(options.clock.now())
+    return file
 
 
 def _allowed(options: Options) -> AllowedRedirectURIs | None:

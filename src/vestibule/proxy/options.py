@@ -45,7 +45,7 @@ class CommonOptions(TypedDict, total=False):
         upstream_private_key: PEM or JWK for ``private_key_jwt``.
         extra_authorize_params, extra_token_params: sent to the provider as they are.
         client_storage: where state lives; None: an SQLite file; a URL, a path or a store.
-        jwt_signing_key: secret or secrets (the first signs); None: generated once and kept beside the store.
+        jwt_signing_key: secret or secrets (the first signs), or the path of a key file; None: a file beside the store, made once.
         upstream_token_protection: ``"server"``: the provider's tokens are sealed with our keys; ``"client"``: with a key that only the
             client's own tokens give.
         require_authorization_consent: True, ``"remember"``, ``"external"`` or False.
@@ -84,7 +84,7 @@ class CommonOptions(TypedDict, total=False):
     extra_authorize_params: Mapping[str, str] | None
     extra_token_params: Mapping[str, str] | None
     client_storage: ClientStorage
-    jwt_signing_key: str | bytes | Sequence[str | bytes] | None
+    jwt_signing_key: str | bytes | Path | Sequence[str | bytes] | None
     upstream_token_protection: UpstreamTokenProtection
     require_authorization_consent: ConsentMode
     consent_csp_policy: str | None
@@ -128,7 +128,7 @@ class Options:
     extra_authorize_params: Mapping[str, str] | None = None
     extra_token_params: Mapping[str, str] | None = None
     client_storage: ClientStorage = None
-    jwt_signing_key: str | bytes | Sequence[str | bytes] | None = field(default=None, repr=False)
+    jwt_signing_key: str | bytes | Path | Sequence[str | bytes] | None = field(default=None, repr=False)
     upstream_token_protection: UpstreamTokenProtection = "server"  # noqa: S105 a mode
     require_authorization_consent: ConsentMode = True
     consent_csp_policy: str | None = None

@@ -140,6 +140,7 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
             challenge=login.code_challenge,
             redirect_uri=login.redirect_uri,
             wrapped_key=key.wrap(code.secret) if key else "",
+            ring_key=code.ring_key,
         ),
         data_key=key,
         upstream=signed_in.session,

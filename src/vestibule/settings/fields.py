@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, SecretStr
 
 from vestibule.clients.configured import ConfiguredClient
+from vestibule.keys.key_file import key_file_path
 from vestibule.policy import policy_from
 
 __all__ = ["Clients", "Code", "Consent", "Keys", "Policy", "PrivateKey", "Secret", "Table", "Text", "TextList"]
@@ -47,7 +48,12 @@ def read_secret(value: object) -> object:
 
 
 def read_keys(value: object) -> object:
-    """One secret or, as a JSON array, several: the first signs. Commas part nothing here, for a secret may have some."""
+    """One secret; as a JSON array, several, of which the first signs; or a file, which is read where it is used.
+
+    Commas part nothing here, for a secret may have some.
+    """
+    if (path := key_file_path(value)) is not None:
+        return path
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _json(value)
     return [read_secret(item) for item in value] if isinstance(value, list | tuple) else read_secret(value)

@@ -19,7 +19,7 @@ from vestibule.storage.sqlite import SQLiteStore
 if TYPE_CHECKING:
     from key_value.aio.protocols.key_value import AsyncKeyValueProtocol
 
-__all__ = ["ClientStorage", "default_directory", "key_path", "open_store"]
+__all__ = ["ClientStorage", "default_directory", "default_path", "key_path", "open_store"]
 
 _log = logging.getLogger("vestibule.storage")
 
@@ -54,18 +54,23 @@ def default_directory() -> Path:
     return Path(home).expanduser().absolute() if home else Path(platformdirs.user_data_path("vestibule", appauthor=False))
 
 
+def default_path(namespace: str) -> Path:
+    """Where the default store of a server is kept."""
+    return default_directory() / f"{_file_stem(namespace)}.sqlite3"
+
+
 def key_path(store: Store, *, namespace: str) -> Path:
-    """Where the generated signing key is kept: beside the store's file, or in :func:`default_directory`."""
+    """Where the generated signing keys are kept: beside the store's file, or in :func:`default_directory`."""
     if isinstance(store, SQLiteStore) and store.path is not None:
         return store.path.with_suffix(".key")
     if not isinstance(store, SQLiteStore | MemoryStore):
-        _log.warning("%r may serve several machines, and they need one key: set jwt_signing_key on all of them", store)
-    return default_directory() / f"{_file_stem(namespace)}.key"
+        _log.warning("%r may serve several machines, and they need the same keys: set jwt_signing_key on all of them", store)
+    return default_path(namespace).with_suffix(".key")
 
 
 def _choose(client_storage: ClientStorage, namespace: str, clock: Clock | None) -> Store:
     if client_storage is None:
-        return SQLiteStore(default_directory() / f"{_file_stem(namespace)}.sqlite3", clock)
+        return SQLiteStore(default_path(namespace), clock)
     if isinstance(client_storage, str):
         return _from_url(client_storage, clock)
     if isinstance(client_storage, os.PathLike):

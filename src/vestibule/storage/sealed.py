@@ -1,7 +1,8 @@
 """Records as JSON objects, sealed before they reach a store.
 
 The record's key is the associated data: what somebody else put into the store, or moved there from another key, does not open.
-It counts as absent, and is counted.
+It counts as absent, and is counted. It still holds its place: what :meth:`SealedRecords.put_new` finds there stays, so that a single
+use that was noted with a lost key is not possible again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 import logging
 from typing import Any
 
+from vestibule import reasons
+from vestibule.events import Event, emit
 from vestibule.keys.sealing import Sealer
 from vestibule.storage.protocol import Store
 
@@ -31,6 +34,7 @@ class SealedRecords:
     def __init__(self, store: Store, sealer: Sealer) -> None:
         self.store = store
         self.unreadable = 0
+        self._told: set[str] = set()
         self._sealer = sealer
 
     async def get(self, key: str) -> tuple[dict[str, Any], int] | None:
@@ -42,11 +46,10 @@ class SealedRecords:
         record = await self.store.get(key)
         if record is None:
             return None
-        plaintext = self._sealer.open_bytes(_PURPOSE, record.value, bound_to=key.encode())
-        if plaintext is None:
+        content = self.open(key, record.value)
+        if content is None:
             self._count_unreadable(key)
             return None
-        content: dict[str, Any] = json.loads(plaintext)
         return content, record.version
 
     async def put_new(self, key: str, content: dict[str, Any], ttl: float) -> bool:
@@ -57,6 +60,14 @@ class SealedRecords:
         """Replace or delete the record if it still has the version. See :meth:`Store.swap`."""
         return await self.store.swap(key, version, None if content is None else self._seal(key, content), ttl)
 
+    def open(self, key: str, value: bytes) -> dict[str, Any] | None:
+        """The object in the value of a record that was read from the store; None if it does not open."""
+        plaintext = self._sealer.open_bytes(_PURPOSE, value, bound_to=key.encode())
+        if plaintext is None:
+            return None
+        content: dict[str, Any] = json.loads(plaintext)
+        return content
+
     def _seal(self, key: str, content: dict[str, Any]) -> bytes:
         plaintext = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
         return self._sealer.seal_bytes(_PURPOSE, plaintext, bound_to=key.encode())
@@ -65,3 +76,7 @@ class SealedRecords:
         self.unreadable += 1
         kind = key.partition("/")[0]
         _log.warning("a %s record does not open with the key ring and counts as absent (%d so far)", kind, self.unreadable)
+        if kind not in self._told:
+            self._told.add(kind)
+            detail = f"{kind} records do not open with the key ring and count as absent: is a key missing?"
+            emit(Event(name="operator", reason=reasons.RECORD_UNREADABLE.code, detail=detail))

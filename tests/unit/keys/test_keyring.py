@@ -1,4 +1,4 @@
-"""The key ring: one key per purpose, rotation, the public key set, the file it is kept in."""
+"""The key ring: one key per purpose, rotation, the public key set."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import hashlib
 import json
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from vestibule.errors import ConfigurationError
 from vestibule.keys import base64url
-from vestibule.keys.keyring import KeyRing, check_secret_strength, load_or_create_key
+from vestibule.keys.keyring import KeyRing, check_secret_strength
 
 OLD, NEW = "old secret " * 4, "new secret " * 4
 
@@ -84,40 +82,6 @@ def test_a_ring_shows_nothing_of_its_secrets() -> None:
     shown = repr(ring) + repr(ring.signing_key) + json.dumps(ring.jwks())
     assert "secret" not in shown
     assert str(ring.signing_key.private_key.private_numbers().private_value) not in shown
-
-
-def test_a_key_file_is_created_once_and_private(tmp_path: Path) -> None:
-    path = tmp_path / "home" / "state.key"
-    with ThreadPoolExecutor(8) as pool:
-        keys = list(pool.map(lambda _: load_or_create_key(path), range(40)))
-    assert len(set(keys)) == 1
-    assert len(keys[0]) == 32
-    assert path.stat().st_mode & 0o7777 == 0o600
-    assert path.parent.stat().st_mode & 0o7777 == 0o700
-    assert os.listdir(path.parent) == ["state.key"]
-
-
-def test_an_open_key_file_is_closed_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "state.key"
-    path.write_bytes(b"k" * 32)
-    path.chmod(0o644)
-    assert load_or_create_key(path) == b"k" * 32
-    assert path.stat().st_mode & 0o7777 == 0o600
-    assert "could be read by other users" in caplog.text
-
-
-def test_a_damaged_key_file_is_never_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "state.key"
-    path.write_bytes(b"short")
-    with pytest.raises(ConfigurationError, match="damaged"):
-        load_or_create_key(path)
-    assert path.read_bytes() == b"short"
-
-
-def test_a_key_file_that_cannot_be_is_a_matter_of_configuration(tmp_path: Path) -> None:
-    (tmp_path / "home").write_text("")
-    with pytest.raises(ConfigurationError, match="jwt_signing_key"):
-        load_or_create_key(tmp_path / "home" / "state.key")
 
 
 GOOD = "4Uu2m0V2cYx1oWv0cQmJtq0H3xkHhT8x5ZQ"

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vestibule import events as event_stream
+from vestibule.events import Event
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
-from vestibule.keys.sealing import Sealer
+from vestibule.keys.sealing import Sealer, sealed_by
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.sealed import SealedRecords
 
@@ -70,7 +72,7 @@ def test_rotation_keeps_what_the_old_key_sealed_until_it_is_retired() -> None:
     sealed = sealer.seal("client-id", b"content")
     rotated = Sealer(KeyRing.from_secrets([NEW, OLD]))
     assert rotated.open("client-id", sealed) == b"content"
-    assert rotated.open_with_index("client-id", base64url.decode(sealed) or b"") == (b"content", 1)
+    assert sealed_by(base64url.decode(sealed) or b"") == KeyRing.from_secrets(OLD).current.id
     fresh = rotated.seal("client-id", b"content")
     assert sealer.open("client-id", fresh) is None
     retired = Sealer(KeyRing.from_secrets(NEW))
@@ -121,3 +123,26 @@ class TestRecords:
         await SealedRecords(store, sealer).put_new("grant/1", {}, 60)
         assert await SealedRecords(store, Sealer(KeyRing.from_secrets([NEW, OLD]))).get("grant/1") is not None
         assert await SealedRecords(store, Sealer(KeyRing.from_secrets(NEW))).get("grant/1") is None
+
+    async def test_unreadable_records_are_told_once_a_kind(self) -> None:
+        events: list[Event] = []
+        unsubscribe = event_stream.subscribe(events.append)
+        store = MemoryStore()
+        of_before = SealedRecords(store, sealer)
+        for key in ("grant/1", "grant/2", "spent/1"):
+            await of_before.put_new(key, {}, 60)
+        records = SealedRecords(store, Sealer(KeyRing.from_secrets(NEW)))
+        for key in ("grant/1", "grant/2", "spent/1"):
+            assert await records.get(key) is None
+        unsubscribe()
+        assert records.unreadable == 3
+        assert [(event.name, event.reason, event.detail.split()[0]) for event in events] == [
+            ("operator", "record_unreadable", "grant"),
+            ("operator", "record_unreadable", "spent"),
+        ]
+
+    @pytest.mark.spec("TK-28")
+    async def test_what_was_spent_under_a_lost_key_stays_spent(self) -> None:
+        store = MemoryStore()
+        assert await SealedRecords(store, sealer).put_new("spent/1", {}, 60)
+        assert not await SealedRecords(store, Sealer(KeyRing.from_secrets(NEW))).put_new("spent/1", {}, 60)

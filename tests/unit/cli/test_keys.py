@@ -1,0 +1,170 @@
+"""``vestibule keys``: what it finds, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vestibule.cli import main
+from vestibule.keys import base64url
+from vestibule.keys.key_file import KeyFile
+from vestibule.keys.keyring import KeyRing
+from vestibule.keys.sealing import Sealer
+from vestibule.storage.locate import default_path
+from vestibule.storage.sealed import SealedRecords
+from vestibule.storage.sqlite import SQLiteStore
+
+BASE = "https://mcp.example.com"
+SECRETS = ["4Uu2m0V2cYx1oWv0cQmJtq0H3xkHhT8x5ZQ", "hX2vQ9mRk4TzL7pWc1NbYd6sJf3GaE8uK1A"]
+
+
+class Terminal:
+    """Types commands."""
+
+    def __init__(self, runner: CliRunner) -> None:
+        self._runner = runner
+
+    def __call__(self, *arguments: str, answer: str = "") -> Result:
+        return self._runner.invoke(main, ["keys", *arguments], input=answer)
+
+    def rows(self, *arguments: str) -> list[list[str]]:
+        """What is listed: id, created, from (two columns), state, records, sessions."""
+        lines = self("list", *arguments).output.splitlines()[1:]
+        return [line.split() for line in lines if len(line.split()[0]) == 8 and line[:8].strip("0123456789abcdef") == ""]
+
+
+@pytest.fixture
+def keys(runner: CliRunner) -> Terminal:
+    return Terminal(runner)
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A bridge, as the environment describes it."""
+    monkeypatch.setenv("VESTIBULE_AUTH", "auth0")
+    monkeypatch.setenv("VESTIBULE_AUTH0_BASE_URL", BASE)
+    return monkeypatch
+
+
+def write_record(path: Path, secret: bytes, key: str = "spent/1") -> None:
+    async def written() -> None:
+        store = SQLiteStore(path)
+        await SealedRecords(store, Sealer(KeyRing.from_secrets(secret))).put_new(key, {}, 600)
+        await store.aclose()
+
+    asyncio.run(written())
+
+
+def test_from_the_first_key_to_the_last(keys: Terminal, folder: Path):
+    file = ["--file", str(folder / "keys.json")]
+    first = keys("new", *file).output[:8]
+    assert [(row[0], row[4:]) for row in keys.rows(*file)] == [(first, ["signs", "–", "–"])]
+    said = keys("new", *file, "--in", "600").output
+    second = said[:8]
+    assert "signs from" in said
+    assert [(row[0], row[4]) for row in keys.rows(*file)] == [(first, "signs"), (second, "waiting")]
+    third = keys("new", *file, "--in", "0")
+    assert "That is soon" in third.output
+    assert [(row[0], row[4]) for row in keys.rows(*file)] == [
+        (third.stdout[:8], "signs"),
+        (first, "verifies"),
+        (second, "waiting"),
+    ]
+    assert keys("retire", first, *file, answer="n\n").exit_code == 1
+    assert keys("retire", first, *file, answer="y\n").exit_code == 0
+    assert [row[4:6] for row in keys.rows(*file) if row[0] == first] == [["registrations", "only"]]
+    assert "is retired already" in keys("retire", first, *file, "--yes").output
+    assert keys("retire", first, *file, "--compromised", answer="n\n").exit_code == 1
+    assert keys("retire", first, *file, "--compromised", "--yes").exit_code == 0
+    assert first not in keys("list", *file).output
+    assert "There is no key" in keys("retire", first, *file).output
+
+
+def test_no_secret_is_ever_shown(keys: Terminal, folder: Path):
+    file = ["--file", str(folder / "keys.json")]
+    said = [keys("new", *file, "--in", "0"), keys("new", *file, "--in", "0"), keys("list", *file)]
+    first = json.loads((folder / "keys.json").read_text())["keys"][0]
+    said += [keys("retire", first["id"], "--yes", *file), keys("retire", "nothing", *file)]
+    secrets = [
+        each for key in KeyFile(folder / "keys.json").read() for each in (base64url.encode(key.secret), key.secret.hex())
+    ]
+    assert secrets
+    assert not any(secret in result.output for result in said for secret in secrets)
+
+
+def test_the_generated_file_and_the_default_store_are_found(keys: Terminal, configured: pytest.MonkeyPatch, folder: Path):
+    path = default_path(BASE).with_suffix(".key")
+    raw = bytes(range(200, 232))
+    path.parent.mkdir()
+    path.write_bytes(raw)
+    old = KeyFile(path, generated=True).read()[0].id
+    assert keys.rows() == [[old, "–", "–", "signs", "–", "–"]]
+    assert sorted(path.parent.iterdir()) == [path]
+    for number in range(3):
+        write_record(default_path(BASE), raw, f"spent/{number}")
+    write_record(default_path(BASE), b"of another server", "spent/foreign")
+    listed = keys("list").output
+    assert keys.rows()[0][-2:] == ["3", "0"]
+    assert "1 records were sealed with none of these keys" in listed
+    new = keys("new", "--in", "0").stdout[:8]
+    assert KeyFile(path, generated=True).read()[0].secret == raw
+    retired = keys("retire", old, "--yes")
+    assert "3 records were sealed anew, 0 sessions were ended." in retired.output
+    assert [(row[0], row[-2]) for row in keys.rows()] == [(new, "3"), (old, "0")]
+
+
+@pytest.mark.parametrize("storage", ["sqlite:///state/own.sqlite3", "memory://"])
+def test_the_configured_store_is_found(keys: Terminal, configured: pytest.MonkeyPatch, folder: Path, storage: str):
+    configured.setenv("VESTIBULE_AUTH0_CLIENT_STORAGE", storage)
+    beside = folder / "state" / "own.key" if storage.startswith("sqlite") else default_path(BASE).with_suffix(".key")
+    assert keys("new").exit_code == 0
+    assert len(KeyFile(beside, generated=True).read()) == 1
+    assert keys.rows()[0][-2:] == (["0", "0"] if storage.startswith("sqlite") else ["–", "–"])
+
+
+def test_a_configured_file_is_found(keys: Terminal, configured: pytest.MonkeyPatch, folder: Path, runner: CliRunner):
+    path = folder / "mounted" / "keys"
+    configured.setenv("VESTIBULE_AUTH0_JWT_SIGNING_KEY", f"file://{path}")
+    assert f"make it: vestibule keys new --file {path}" in " ".join(keys("list").output.split())
+    made = keys("new").output[:8]
+    assert [row[0] for row in keys.rows()] == [made]
+    shown = runner.invoke(main, ["config", "show"]).output
+    assert str(path.name) in shown
+    assert "jwt_signing_key" not in runner.invoke(main, ["config", "check"]).output
+
+
+def test_keys_that_are_given_in_the_settings_are_listed_and_changed_by_hand(keys: Terminal, configured: pytest.MonkeyPatch):
+    configured.setenv("VESTIBULE_AUTH0_JWT_SIGNING_KEY", json.dumps(SECRETS))
+    listed = keys("list")
+    assert [row[3] for row in keys.rows()] == ["signs", "verifies"]
+    for result in (keys("new"), keys("retire", listed.output.splitlines()[2][:8], "--yes")):
+        assert result.exit_code == 1
+        assert "append a new secret to the list" in result.output
+    assert not any(secret in listed.output for secret in SECRETS)
+
+
+def test_a_file_of_lines_is_listed_and_changed_by_hand(keys: Terminal, folder: Path):
+    path = folder / "keys"
+    path.write_text("\n".join(SECRETS))
+    assert [row[3] for row in keys.rows("--file", str(path))] == ["signs", "verifies"]
+    assert "yours to edit" in keys("new", "--file", str(path)).output
+    assert path.read_text() == "\n".join(SECRETS)
+
+
+def test_without_a_configuration_the_file_has_to_be_named(keys: Terminal, monkeypatch: pytest.MonkeyPatch):
+    assert "name the key file with --file" in keys("list").output
+    monkeypatch.setenv("VESTIBULE_AUTH", "auth0")
+    assert "base_url is not set" in keys("list").output
+
+
+def test_a_store_that_does_not_answer_is_said_in_a_line(keys: Terminal, folder: Path):
+    file = ["--file", str(folder / "keys.json")]
+    keys("new", *file)
+    result = keys("list", *file, "--url", "postgresql://someone:hunter2@127.0.0.1:1/name")
+    assert result.exit_code == 1
+    assert "the server cannot be reached" in result.output
+    assert "hunter2" not in result.output
