@@ -50,7 +50,7 @@ http {{
             proxy_read_timeout 90s;
             add_header X-Tried $upstream_addr always;
         }}
-        error_page 502 504 @away;
+        error_page 502 504 = @away;
         location @away {{
             default_type application/json;
             add_header Retry-After 1 always;
@@ -68,7 +68,7 @@ class Nginx(Server):
     def __init__(self, ports: Sequence[int]) -> None:
         super().__init__()
         self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or missing("nginx")
-        servers = "\n".join(f"        server 127.0.0.1:{port} fail_timeout=1s;" for port in ports)
+        servers = "\n".join(f"        server 127.0.0.1:{port} max_fails=0;" for port in ports)
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""  # else its workers would be somebody who may write nothing here
         written = _CONFIGURATION.format(servers=servers, port=self.port, user=user)
         (self.folder / "nginx.conf").write_text(written)

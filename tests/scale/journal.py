@@ -61,6 +61,8 @@ class ProviderJournal:
             await self._app(scope, receive, send)
             return
         began, message = self._clock.now(), await receive()  # small forms come in one piece
+        if message["type"] == "http.disconnect":
+            return
 
         async def again() -> Message:
             return message

@@ -225,9 +225,9 @@ class Person:
         """Use what should be dead, until after the time by which it has to be."""
         session.over = True
         for _ in range(4):
-            await self.crowd.insist("call", session, session.access, None)
-            await self._refresh(session)
-            await self.crowd.wire.clock.sleep(self.crowd.plan.revocation_delay * self.random.uniform(0.2, 0.5))
+            calls = (self.crowd.insist("call", session, session.access, None) for _ in range(3))
+            await asyncio.gather(*calls, self._refresh(session))
+            await self.crowd.wire.clock.sleep(self.crowd.plan.revocation_delay * self.random.uniform(0.3, 0.5))
 
     async def _refresh(self, session: Signed) -> Sent | None:
         form = session.form(grant_type="refresh_token", refresh_token=session.refresh)

@@ -95,7 +95,7 @@ def provide(listeners: Mapping[int, socket.socket], order: dict[str, Any]) -> No
 
 def _run(app: Any, listener: socket.socket) -> None:
     # The reverse proxy keeps its connections for less long: one that is closed as it is used breaks a request for nothing.
-    config = uvicorn.Config(app, log_level="error", ws="none", access_log=False, timeout_keep_alive=75)
+    config = uvicorn.Config(app, log_level="critical", ws="none", access_log=False, timeout_keep_alive=75)
     uvicorn.Server(config).run(sockets=[listener])
 
 
