@@ -6,6 +6,7 @@ import asyncio
 import random
 import secrets
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import urlencode
@@ -73,13 +74,15 @@ class Crowd:
 class Person:
     """One user with one client at a time, who does things at random until it is time."""
 
-    def __init__(self, crowd: Crowd, name: str) -> None:
-        self.crowd = crowd
+    def __init__(self, crowd: Crowd, number: int) -> None:
+        self.crowd, self.number = crowd, number
+        name = crowd.plan.names[number]
         self.random = random.Random(f"{crowd.plan.seed} {name}")
         self.browser = Browser(crowd.wire, crowd.provider_url, name)
         self.session: Signed | None = None
         self.client_id = ""
         self.parked = 0
+        self.begun = False
         self.deeds = {
             self.call: 45,
             self.refresh: 15,
@@ -98,10 +101,18 @@ class Person:
             if self.session is None or self.session.over:
                 await self.sign_in()
             else:
-                [deed] = self.random.choices(list(self.deeds), list(self.deeds.values()))
-                await deed(self.session)
+                await self._choose()(self.session)
             await asyncio.sleep(self.random.uniform(0.02, 0.8))
         await self.browser.aclose()
+
+    def _choose(self) -> Callable[[Signed], Awaitable[None]]:
+        """What to do next. The first one goes by the user, so that a short run sees all of them."""
+        deeds = list(self.deeds)
+        if not self.begun:
+            self.begun = True
+            return deeds[self.number % len(deeds)]
+        [deed] = self.random.choices(deeds, list(self.deeds.values()))
+        return deed
 
     async def sign_in(self) -> None:
         """From registration to tokens. Whatever did not come to tokens is begun anew."""

@@ -16,8 +16,6 @@ from tests.scale.people import Crowd, Person, sweep
 from tests.scale.upstream import judge
 from tests.scale.wire import Sent, Wire
 
-from vestibule.grants.renewal import LEASE_SECONDS
-
 
 @dataclass(frozen=True)
 class Report:
@@ -40,10 +38,8 @@ async def _traffic(deployment: Deployment) -> tuple[Crowd, Counter[str]]:
     wire = Wire(deployment.base_url, clock)
     crowd, chaos = Crowd(plan, wire, deployment.provider_url), Chaos(deployment)
     until = clock.now() + plan.seconds * plan.pace
-    lives = [Person(crowd, name).live(until) for name in plan.names]
+    lives = [Person(crowd, number).live(until) for number in range(plan.users)]
     await asyncio.gather(*lives, *([chaos.reign(until)] if plan.chaos else []))
-    if plan.chaos:
-        await clock.sleep(LEASE_SECONDS)  # of processes that died holding one
     await sweep(crowd)
     await wire.http.aclose()
     return crowd, chaos.counts
