@@ -6,7 +6,6 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -167,5 +166,3 @@ class Deployment:
 
     def __exit__(self, *error: object) -> None:
         self.remove()
-
-

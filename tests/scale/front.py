@@ -69,7 +69,9 @@ class Nginx(Server):
         super().__init__()
         self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or missing("nginx")
         servers = "\n".join(f"        server 127.0.0.1:{port} max_fails=0;" for port in ports)
-        user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""  # else its workers would be somebody who may write nothing here
+        user = (
+            f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+        )  # else its workers would be somebody who may write nothing here
         written = _CONFIGURATION.format(servers=servers, port=self.port, user=user)
         (self.folder / "nginx.conf").write_text(written)
 

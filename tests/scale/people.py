@@ -183,10 +183,7 @@ class Person:
         self.session = session
 
     async def call(self, session: Signed) -> None:
-        """Some calls at the same time."""
-        calls = (self.crowd.insist("call", session, session.access, None) for _ in range(self.random.randint(1, 3)))
-        answers = await asyncio.gather(*calls)
-        self.crowd.counts["calls"] += len(answers)
+        answers = await self._calls(session)
         if any(answer is not None and answer.answer and answer.answer.status == 401 for answer in answers):
             await self.refresh(session)
 
@@ -212,19 +209,17 @@ class Person:
             return
         self.crowd.counts["thefts"] += 1
         token = self.random.choice(session.spent[:-1])
-        await self.crowd.insist("refresh", session, token, session.form(grant_type="refresh_token", refresh_token=token))
-        await self._knock(session)
+        form = session.form(grant_type="refresh_token", refresh_token=token)
+        await self._end(session, self.crowd.insist("refresh", session, token, form))
 
     async def replay_the_code(self, session: Signed) -> None:
         """Somebody uses the code again, with its verifier."""
         self.crowd.counts["codes replayed"] += 1
-        await self.crowd.insist("redeem", session, session.code, self._redemption(session))
-        await self._knock(session)
+        await self._end(session, self.crowd.insist("redeem", session, session.code, self._redemption(session)))
 
     async def revoke(self, session: Signed) -> None:
         self.crowd.counts["revocations"] += 1
-        await self.crowd.insist("revoke", session, session.refresh, session.form(token=session.refresh))
-        await self._knock(session)
+        await self._end(session, self.crowd.insist("revoke", session, session.refresh, session.form(token=session.refresh)))
 
     async def park(self, session: Signed) -> None:
         """Leave the session alone, alive, and begin another."""
@@ -232,13 +227,20 @@ class Person:
             self.parked += 1
             self.session = None
 
-    async def _knock(self, session: Signed) -> None:
-        """Use what should be dead, until after the time by which it has to be."""
+    async def _end(self, session: Signed, ending: Awaitable[Sent | None]) -> None:
+        """Do what ends the session while it is used, and use it on until after the time by which it has to be dead everywhere."""
         session.over = True
+        await self._calls(session)
+        await asyncio.gather(ending, self._calls(session))
         for _ in range(4):
-            calls = (self.crowd.insist("call", session, session.access, None) for _ in range(3))
-            await asyncio.gather(*calls, self._refresh(session))
+            await asyncio.gather(self._calls(session), self._refresh(session))
             await self.crowd.wire.clock.sleep(self.crowd.plan.revocation_delay * self.random.uniform(0.3, 0.5))
+
+    async def _calls(self, session: Signed) -> list[Sent | None]:
+        """A call for each server: nginx hands them out in turn."""
+        calls = (self.crowd.insist("call", session, session.access, None) for _ in range(self.crowd.plan.servers))
+        self.crowd.counts["calls"] += self.crowd.plan.servers
+        return await asyncio.gather(*calls)
 
     async def _refresh(self, session: Signed) -> Sent | None:
         form = session.form(grant_type="refresh_token", refresh_token=session.refresh)

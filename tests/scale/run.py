@@ -73,7 +73,9 @@ def _judged(deployment: Deployment, crowd: Crowd, chaos: Counter[str]) -> Report
     return Report(counts, complaints)
 
 
-def history(sent: list[Sent], journals: Mapping[str, list[Served]], kills: Mapping[str, float]) -> tuple[list[Request], list[str]]:
+def history(
+    sent: list[Sent], journals: Mapping[str, list[Served]], kills: Mapping[str, float]
+) -> tuple[list[Request], list[str]]:
     """The log for the model: what the clients know, and where they know nothing, what the servers wrote. And what nginx sent twice."""
     log = [request for one in sent if (request := _request(one, journals.get(one.tag, []), kills)) is not None]
     repeated = [f"nginx sent a {one.kind} twice" for one in sent if len(journals.get(one.tag, [])) > 1]

@@ -17,12 +17,12 @@ class History:
         self.upstream_ends: list[End] = []
         self._now = count(100.0, 2.0)
 
-    def add(self, kind: Kind, presented: str, outcome: Outcome = "ok", *, at: tuple[float, float] | None = None, **rest: Any) -> None:
+    def add(
+        self, kind: Kind, presented: str, outcome: Outcome = "ok", *, at: tuple[float, float] | None = None, **rest: Any
+    ) -> None:
         now = next(self._now)
         began, ended = at or (now, now + 1)
-        self.log.append(
-            Request(kind=kind, session="s", presented=presented, began=began, ended=ended, outcome=outcome, **rest)
-        )
+        self.log.append(Request(kind=kind, session="s", presented=presented, began=began, ended=ended, outcome=outcome, **rest))
 
     def redeemed(self, gives: str = "r1", **rest: Any) -> None:
         self.add("redeem", "code", gave_refresh=gives, gave_access=f"access of {gives}", life=3600, **rest)

@@ -47,5 +47,7 @@ def test_whatever_dies_no_token_is_redeemed_twice_and_no_session_is_lost(store):
     ("deaf", "after the session had ended"),
 ])  # fmt: skip
 def test_a_server_with_a_flaw_is_found_out(flaw, found):
-    report = run(Plan(store="sqlite", seconds=4, users=40, pace=4, flaw=flaw, chaos=False))
+    """A short time for a revocation to spread, and tokens that live longer: the dead ones are not to be refused for their age."""
+    lives = {"revocation_delay": 1, "access_token_seconds": 120, "upstream_token_seconds": 60 if flaw == "deaf" else 10}
+    report = run(Plan(store="sqlite", seconds=3, users=30, pace=4, flaw=flaw, chaos=False, **lives))
     assert [complaint for complaint in report.complaints if found in complaint]

@@ -84,9 +84,7 @@ def judge(
     return found
 
 
-def _died_with_it(
-    exchange: Exchange, kills: Mapping[str, float], outages: Sequence[tuple[float, float]], pace: float
-) -> bool:
+def _died_with_it(exchange: Exchange, kills: Mapping[str, float], outages: Sequence[tuple[float, float]], pace: float) -> bool:
     """Whether the process that got an answer was killed before it can have written it down."""
     died = kills.get(exchange.server, inf)
     away = any(began < died and exchange.ended < ended for began, ended in outages)

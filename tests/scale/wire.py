@@ -93,6 +93,9 @@ class Wire:
             sent.answer, sent.content = Answer.read(response.status_code, response.content), content_of(response.content)
             sent.by_front = FRONT in response.headers
         sent.ended = self.clock.now()
+        self.counts["longest wait for an answer (s)"] = max(
+            self.counts["longest wait for an answer (s)"], round(sent.ended - sent.began)
+        )
         return sent
 
     def look_at(self, response: httpx2.Response) -> None:
