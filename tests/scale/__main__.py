@@ -13,7 +13,7 @@ from tests.scale.deployment import Plan
 from tests.scale.run import Report, run
 from tests.scale.stores import KINDS
 
-_SHOWN = 20
+_SHOWN, _TRACED = 20, 400
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
         reports[store] = run(Plan(store=store, seconds=seconds, users=users, seed=seed))
         for complaint in reports[store].complaints[:_SHOWN]:
             console.print(f"  {complaint}", markup=False)
+        for line in reports[store].traces[:_TRACED]:
+            console.print(f"    {line}", markup=False, highlight=False)
     console.print(_table(reports))
     broken = {store: len(report.complaints) for store, report in reports.items() if report.complaints}
     console.print(f"what cannot be explained: {broken or 'nothing'}")

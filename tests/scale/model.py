@@ -63,11 +63,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Something that ends a session: not before `earliest`, and for certain by `latest` (infinite: perhaps never)."""
+    """Something that ends a session: not before `earliest`, and for certain by `latest` (infinite: perhaps never).
+
+    What has not happened by `settled` never will.
+    """
 
     earliest: float
     latest: float
     cause: str
+    settled: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,10 @@ class Session:
 
     @cached_property
     def ends(self) -> list[End]:
-        """Whatever may have ended it."""
-        return [*self._revocations(), *self._thefts(), *self._code_replays(), *self.upstream_ends]
+        """Whatever may have ended it, without what a later refresh shows not to have happened."""
+        alive = max((refresh.began for refresh in self.of("refresh") if refresh.outcome == "ok"), default=-inf)
+        ends = [*self._revocations(), *self._thefts(), *self._code_replays(), *self.upstream_ends]
+        return [end for end in ends if end.latest < inf or end.settled > alive]
 
     @property
     def may_be_ended_from(self) -> float:
@@ -142,14 +148,14 @@ class Session:
 
     def _revocations(self) -> Iterator[End]:
         for request in self.of("revoke"):
-            yield End(request.began, request.ended if request.outcome == "ok" else inf, "revoked")
+            yield End(request.began, request.ended if request.outcome == "ok" else inf, "revoked", request.ended)
 
     def _thefts(self) -> Iterator[End]:
         for request in self.of("refresh"):
             if request.outcome == "refused" and request.reason == "refresh_reused":
-                yield End(request.began, request.ended, "refresh token reused")
+                yield End(request.began, request.ended, "refresh token reused", request.ended)
             elif request.outcome in ("unavailable", "unknown") and self.looks_stolen(request):
-                yield End(request.began, inf, "refresh token perhaps reused")
+                yield End(request.began, inf, "refresh token perhaps reused", request.ended)
 
     def _code_replays(self) -> Iterator[End]:
         """A spent code that comes back ends the session, but for a second post within the grace and before any use."""
@@ -163,7 +169,7 @@ class Session:
             harmless = request.ended < min(spent.began + self.rules.replay_grace, first_use)
             certain = request.began > min(spent.ended + self.rules.replay_grace, used_by) and request.outcome == "refused"
             if request is not spent and not harmless:
-                yield End(request.began, request.ended if certain else inf, "code replayed")
+                yield End(request.began, request.ended if certain else inf, "code replayed", request.ended)
 
 
 def code_gives_tokens_once(session: Session) -> None:

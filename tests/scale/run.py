@@ -11,18 +11,23 @@ from math import inf
 from tests.scale.chaos import Chaos
 from tests.scale.deployment import Deployment, Plan
 from tests.scale.journal import Served, lines, served
-from tests.scale.model import Outcome, Request, Rules, replay
+from tests.scale.model import Outcome, Request, Rules, Session, replay
 from tests.scale.people import Crowd, Person, sweep
-from tests.scale.upstream import judge
+from tests.scale.upstream import Upstream, judge
 from tests.scale.wire import Sent, Wire
 
 
 @dataclass(frozen=True)
 class Report:
-    """How a run ended."""
+    """How a run ended.
+
+    Attributes:
+        traces: everything that is known of the sessions that something is wrong with.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
 
 
 def run(plan: Plan) -> Report:
@@ -70,7 +75,13 @@ def _judged(deployment: Deployment, crowd: Crowd, chaos: Counter[str]) -> Report
     counts["sessions that may be either"] = len(kept) - counts["sessions alive at the end"] - counts["sessions ended"]
     complaints = [*wire.complaints, *crowd.complaints, *upstream.complaints, *repeated]
     complaints += [f"{session.name}: {complaint}" for session in sessions.values() for complaint in session.complaints]
-    return Report(counts, complaints)
+    traces = [line for session in sessions.values() if session.complaints for line in _trace(session, upstream)]
+    return Report(counts, complaints, traces)
+
+
+def _trace(session: Session, upstream: Upstream) -> list[str]:
+    events = [(one.began, f"{one}") for one in (*session.requests, *upstream.exchanges.get(session.name, ()))]
+    return [*session.complaints, *(text for _, text in sorted(events)), *map(str, session.ends)]
 
 
 def history(

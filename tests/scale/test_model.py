@@ -222,6 +222,14 @@ def test_a_revocation_whose_answer_was_lost_leaves_both_open(history, outcome):
     assert other.verdict().must_be_ended_by == float("inf")
 
 
+def test_an_end_that_a_later_refresh_shows_not_to_have_happened_explains_nothing(history):
+    history.redeemed()
+    history.add("revoke", "r1", "unavailable")
+    history.refreshed("r1", "r2")
+    history.refused("call", "access of r2", "grant_ended")
+    assert history.complaints == ["a living session was lost: call refused with grant_ended"]
+
+
 def test_a_refusal_before_any_end_began(history):
     history.redeemed()
     history.refused("refresh", "r1", "grant_ended", at=(110, 111))

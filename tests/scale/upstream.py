@@ -36,11 +36,13 @@ class Upstream:
     """The provider's journal, judged.
 
     Attributes:
+        exchanges: by session.
         ends: by session, when the provider may have ended it.
         renewals: how often it gave new tokens.
         lost: how many sessions ended with a process that had the provider's answer in its hands.
     """
 
+    exchanges: dict[str, list[Exchange]] = field(default_factory=dict)
     ends: dict[str, list[End]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
     renewals: int = 0
@@ -70,16 +72,17 @@ def judge(
     owner, last = dict(sessions), dict[str, Exchange]()
     for exchange in sorted((Exchange(**line) for line in journal), key=lambda exchange: exchange.ended):
         session = owner.get(exchange.presented, "")
+        found.exchanges.setdefault(session, []).append(exchange)
         if exchange.done:
             owner[exchange.gave] = session
             found.renewals += exchange.refreshes
             last[exchange.presented] = exchange
-        elif exchange.refreshes and session and exchange.ended < over_by.get(session, inf):
+        elif exchange.refreshes and session:
             before = last.get(exchange.presented)
             if before is not None and _died_with_it(before, kills, outages, pace):
                 found.lost += session not in found.ends
                 found.ends.setdefault(session, []).append(End(before.began, inf, "its renewal died with a process"))
-            else:
+            elif exchange.ended < over_by.get(session, inf):
                 found.complaints.append(f"{session}: the provider was asked twice with one refresh token, and nobody had died")
     return found
 
