@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import httpx2
@@ -31,6 +32,7 @@ class Nursery:
 
     def __init__(self, program: Path = PROGRAM) -> None:
         self.running: dict[int, int] = {}
+        self._lock = Lock()
         roots = [str(PROGRAM.parents[2]), *sys.path]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in roots if entry)}
         self._program = subprocess.Popen(
@@ -40,6 +42,12 @@ class Nursery:
     def listen(self) -> int:
         """Open a port, which stays open whatever becomes of the servers behind it."""
         return int(self._follow({"do": "listen"}))
+
+    def run(self, order: dict[str, Any]) -> None:
+        """Have a process do something, and wait for its end."""
+        process = self._follow(order)
+        while self.is_alive(process):
+            time.sleep(0.01)
 
     def start(self, port: int, order: dict[str, Any]) -> None:
         """Start a server for a port, instead of the one that is there."""
@@ -75,9 +83,10 @@ class Nursery:
     def _follow(self, order: dict[str, Any]) -> int:
         assert self._program.stdin is not None
         assert self._program.stdout is not None
-        self._program.stdin.write(json.dumps(order) + "\n")
-        self._program.stdin.flush()
-        return int(self._program.stdout.readline())
+        with self._lock:
+            self._program.stdin.write(json.dumps(order) + "\n")
+            self._program.stdin.flush()
+            return int(self._program.stdout.readline())
 
 
 @dataclass

@@ -9,11 +9,12 @@ from collections import Counter
 from tests.scale.deployment import Deployment
 
 # Seconds of the machine.
-_BETWEEN_KILLS = (0.5, 3.0)
+_BETWEEN_KILLS = (0.5, 2.5)
 _DEAD = (0.1, 1.0)
 _BETWEEN_OUTAGES = (2.0, 6.0)
 _AWAY = {"sqlite": (0.2, 6.5), "redis": (0.1, 2.5), "postgres": (0.1, 2.5)}
-_BETWEEN_ROTATIONS = (3.0, 10.0)
+_BETWEEN_ROTATIONS = (0.5, 3.0)
+_TRIES = 100
 
 
 class Chaos:
@@ -49,19 +50,24 @@ class Chaos:
             self.counts["store outages"] += 1
 
     async def _rotate(self, until: float) -> None:
-        """A key that comes in two steps: first all know it, then all use it."""
-        while await self._wait(_BETWEEN_ROTATIONS, until):
-            key = self._deployment.add_key()
-            await self._restart_all()
-            self._deployment.promote_key(key)
-            await self._restart_all()
-            self.counts["key rotations"] += 1
+        """Keys come, and are used once all know them, and one goes: by what the commands do, while everything runs.
 
-    async def _restart_all(self) -> None:
-        for port in self._deployment.ports:
-            async with self._turn:
-                await self._stop(port)
-                await asyncio.to_thread(self._deployment.start_server, port)
+        One that goes takes with it the sessions that hang from it, so early in the run one does, and afterwards none.
+        """
+        deployment = self._deployment
+        two_thirds = until - (until - deployment.clock.now()) / 3
+        while await self._wait(_BETWEEN_ROTATIONS, until):
+            used_from = await asyncio.to_thread(deployment.add_key)
+            await deployment.clock.sleep(used_from - deployment.clock.now())
+            self.counts["keys that came"] += 1
+            if not self.counts["keys that went"] and await self._wait(_BETWEEN_ROTATIONS, two_thirds):
+                await self._retire()
+
+    async def _retire(self) -> None:
+        for _ in range(_TRIES):
+            if await asyncio.to_thread(self._deployment.retire_key):
+                self.counts["keys that went"] += 1
+                return
             await asyncio.sleep(0.3)
 
     async def _stop(self, port: int) -> None:

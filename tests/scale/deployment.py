@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 import time
@@ -13,12 +12,18 @@ from typing import Any, Self
 from tests.races.processes import Nursery
 from tests.scale.clock import PacedClock
 from tests.scale.front import Nginx, is_open
+from tests.scale.model import Retirement
 from tests.scale.stores import new_store
 from tests.stores.servers import free_port, wait_until
 
+from vestibule.keys.key_file import KeyFile
+from vestibule.keys.keyring import LOOK_SECONDS
+from vestibule.keys.ring_key import RingKey
 from vestibule.testing.provider.model import DEFAULT_CLIENT
 
 PROGRAM = Path(__file__).with_name("server.py")
+KEY_DELAY = 2 * LOOK_SECONDS
+"""Seconds between a key's coming and its first use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +63,16 @@ class Deployment:
     """Processes, store, front and provider.
 
     Attributes:
-        keys: of the servers, the one that signs first.
         kills: when each process that was killed had ended.
         outages: when the store was away: from, to.
-        rotations: how many keys came.
+        retirements: of keys.
     """
 
     plan: Plan
     clock: PacedClock = field(init=False)
-    keys: list[str] = field(default_factory=lambda: [secrets.token_urlsafe(32)])
     kills: dict[str, float] = field(default_factory=dict)
     outages: list[tuple[float, float]] = field(default_factory=list)
-    rotations: int = 0
+    retirements: list[Retirement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = PacedClock(time.time(), self.plan.pace)
@@ -81,6 +84,10 @@ class Deployment:
         self._provider = self._nursery.listen()
 
     @property
+    def _key_file(self) -> Path:
+        return self.folder / "keys.json"
+
+    @property
     def base_url(self) -> str:
         return self.front.url
 
@@ -90,6 +97,7 @@ class Deployment:
 
     def start(self) -> None:
         self.store.start()
+        self.add_key()
         self._nursery.start(
             self._provider,
             self._order("provide", users=self.plan.names, access_token_seconds=self.plan.upstream_token_seconds),
@@ -100,15 +108,13 @@ class Deployment:
         self.front.start()
 
     def start_server(self, port: int) -> None:
-        """Start a server, with the keys of now."""
+        """Start a server."""
         order = self._order(
             "serve",
-            database=self.store.url,
             config_url=f"{self.provider_url}/.well-known/openid-configuration",
             client_id=DEFAULT_CLIENT.client_id,
             client_secret=DEFAULT_CLIENT.client_secret,
             base_url=self.base_url,
-            keys=self.keys,
             access_token_seconds=self.plan.access_token_seconds,
             revocation_delay=self.plan.revocation_delay,
             flaw=self.plan.flaw,
@@ -131,16 +137,22 @@ class Deployment:
         began, _ = self.outages.pop()
         self.outages.append((began, self.clock.now()))
 
-    def add_key(self) -> str:
-        """A new key that all will know before anybody uses it: the first step of a rotation, which the next start takes."""
-        key = secrets.token_urlsafe(32)
-        self.keys = [*self.keys, key]
-        return key
+    def add_key(self) -> float:
+        """A new key; gives the time from which it signs and seals, after all servers have looked at the file."""
+        self._nursery.run(self._order("tend keys", delay=KEY_DELAY, retire=""))
+        return max(key.active_from for key in self._keys())
 
-    def promote_key(self, key: str) -> None:
-        """The second step: from the next start it signs and seals."""
-        self.keys = [key, *(known for known in self.keys if known != key)]
-        self.rotations += 1
+    def retire_key(self) -> bool:
+        """Take the oldest key out of service; False if the store was away and it has to be tried again."""
+        oldest, successor, *_ = sorted(self._keys(), key=lambda key: key.active_from)
+        began = self.clock.now()
+        self._nursery.run(self._order("tend keys", retire=oldest.id))
+        done = oldest.id not in {key.id for key in self._keys()}
+        self.retirements.append(Retirement(successor.active_from, began, self.clock.now() + LOOK_SECONDS))
+        return done
+
+    def _keys(self) -> list[RingKey]:
+        return [key for key in KeyFile(self._key_file).read() if not key.only_registrations]
 
     def stop(self) -> None:
         """End the servers, so that their journals are complete."""
@@ -154,7 +166,13 @@ class Deployment:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _order(self, role: str, **parts: Any) -> dict[str, Any]:
-        return {"do": role, "folder": str(self.folder), "clock": [self.clock.origin, self.clock.pace], **parts}
+        common = {
+            "folder": str(self.folder),
+            "clock": [self.clock.origin, self.clock.pace],
+            "keys": str(self._key_file),
+            "database": self.store.url,
+        }
+        return {"do": role, **common, **parts}
 
     def __enter__(self) -> Self:
         try:

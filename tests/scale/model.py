@@ -75,6 +75,15 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """A key went out of service between `began` and `ended`; from `successor_from` on, everything is made with a later one."""
+
+    successor_from: float
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The bounds that are promised, in seconds."""
 
@@ -95,6 +104,7 @@ class Session:
     requests: Sequence[Request]
     rules: Rules
     upstream_ends: Sequence[End] = ()
+    retirements: Sequence[Retirement] = ()
     complaints: list[str] = field(default_factory=list)
 
     def of(self, kind: Kind) -> list[Request]:
@@ -120,7 +130,7 @@ class Session:
     def ends(self) -> list[End]:
         """Whatever may have ended it, without what a later refresh shows not to have happened."""
         alive = max((refresh.began for refresh in self.of("refresh") if refresh.outcome == "ok"), default=-inf)
-        ends = [*self._revocations(), *self._thefts(), *self._code_replays(), *self.upstream_ends]
+        ends = [*self._revocations(), *self._thefts(), *self._code_replays(), *self._retirements(), *self.upstream_ends]
         return [end for end in ends if end.latest < inf or end.settled > alive]
 
     @property
@@ -167,9 +177,33 @@ class Session:
         used_by = min((use.ended for use in uses if use.outcome == "ok"), default=inf)
         for request in self.of("redeem"):
             harmless = request.ended < min(spent.began + self.rules.replay_grace, first_use)
-            certain = request.began > min(spent.ended + self.rules.replay_grace, used_by) and request.outcome == "refused"
+            certain = request.began > min(spent.ended + self.rules.replay_grace, used_by) and request.reason == "code_spent"
             if request is not spent and not harmless:
                 yield End(request.began, request.ended if certain else inf, "code replayed", request.ended)
+
+    def _retirements(self) -> Iterator[End]:
+        """With a key go the sessions whose client holds a refresh token that it made, or may still ask with one."""
+        for retirement in self.retirements:
+            if not self._is_clear_of(retirement):
+                yield End(retirement.began, inf, "key retired", retirement.ended)
+
+    def _is_clear_of(self, retirement: Retirement) -> bool:
+        """Whether all that counted of it was made with a later key before the retirement began, for certain."""
+        begun = next(request for request in self.requests if request.kind == "redeem")
+        if begun.began > retirement.successor_from:
+            return True
+        rotated = []
+        for token in self.place:
+            rotations = self.rotations(token)
+            done_by = min((request.ended for request in rotations if request.outcome == "ok"), default=inf)
+            if done_by < retirement.began and min(request.began for request in rotations) > retirement.successor_from:
+                rotated.append(done_by)
+        return len(rotated) > 1 or any(done_by + self.rules.retry < retirement.began for done_by in rotated)
+
+    def was_closed(self, request: Request) -> bool:
+        """Whether what was presented may have been made with a key that was out of service."""
+        made = min((r.began for r in self.issues if request.presented in (r.gave_refresh, r.gave_access)), default=-inf)
+        return any(made < retirement.successor_from and retirement.began < request.ended for retirement in self.retirements)
 
 
 def code_gives_tokens_once(session: Session) -> None:
@@ -181,7 +215,8 @@ def refused_code_was_spent(session: Session) -> None:
     posts = session.of("redeem")
     for post in posts:
         spent = any(other.may_be_done and other.began < post.ended for other in posts if other is not post)
-        if post.outcome == "refused" and not (spent and post.reason == "code_spent"):
+        explained = (spent and post.reason == "code_spent") or (post.reason == "code_invalid" and session.was_closed(post))
+        if post.outcome == "refused" and not explained:
             session.complaints.append(f"a good code was refused: {post.reason}")
 
 
@@ -226,6 +261,8 @@ def living_session_is_served(session: Session) -> None:
 
 
 def _refusal_has_a_cause(session: Session, request: Request) -> None:
+    if request.reason in ("refresh_invalid", "token_key_unknown") and session.was_closed(request):
+        return
     of_ours = request.reason == "grant_ended"
     ends = session.ends if of_ours else session.upstream_ends
     if not any(end.earliest < request.ended for end in ends):
@@ -259,13 +296,19 @@ CHECKS: tuple[Callable[[Session], None], ...] = (
 )
 
 
-def replay(log: Iterable[Request], rules: Rules, upstream_ends: dict[str, list[End]] | None = None) -> dict[str, Session]:
+def replay(
+    log: Iterable[Request],
+    rules: Rules,
+    upstream_ends: dict[str, list[End]] | None = None,
+    retirements: Sequence[Retirement] = (),
+) -> dict[str, Session]:
     """The sessions of a log, each with what cannot be explained."""
     by_session: dict[str, list[Request]] = defaultdict(list)
     for request in sorted(log, key=lambda request: request.began):
         by_session[request.session].append(request)
     sessions = {
-        name: Session(name, requests, rules, (upstream_ends or {}).get(name, ())) for name, requests in by_session.items()
+        name: Session(name, requests, rules, (upstream_ends or {}).get(name, ()), retirements)
+        for name, requests in by_session.items()
     }
     for session in sessions.values():
         for check in CHECKS:

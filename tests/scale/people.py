@@ -6,14 +6,14 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import urlencode
 
 from tests.scale.browser import Browser, Journey
 from tests.scale.deployment import Plan
-from tests.scale.model import Kind
+from tests.scale.model import Kind, Retirement
 from tests.scale.wire import Sent, Wire
 
 from vestibule.protocol.pkce import challenge_for, new_verifier
@@ -48,6 +48,7 @@ class Crowd:
     Attributes:
         sessions: every session that got tokens.
         upstream_codes: the session for each of the provider's codes.
+        failed: sign-ins that failed though everything was answered at once: from, to, and where.
         complaints: what must never happen.
     """
 
@@ -58,7 +59,16 @@ class Crowd:
     upstream_codes: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
+    failed: list[tuple[float, float, str]] = field(default_factory=list)
     names: count[int] = field(default_factory=lambda: count(1))
+
+    def unexplained(self, retirements: Sequence[Retirement]) -> list[str]:
+        """The failed sign-ins whose cookie no retired key had sealed."""
+        return [
+            where
+            for began, ended, where in self.failed
+            if not any(retirement.began < ended and began < retirement.ended for retirement in retirements)
+        ]
 
     async def insist(self, kind: Kind, session: Signed, token: str, form: dict[str, str] | None) -> Sent | None:
         """Try until there is an answer that counts; None if there never is."""
@@ -129,18 +139,19 @@ class Person:
             "state": state,
             "resource": f"{wire.base_url}/mcp",
         }
+        began = wire.clock.now()
         journey = await self.browser.visit(f"{wire.base_url}/authorize?{urlencode(query)}", REDIRECT_URI)
         if "code" not in journey.answer:
-            self._begin_anew(journey)
+            self._begin_anew(journey, began)
             return
         session = Signed(f"session-{next(self.crowd.names)}", self.client_id, journey.answer["code"], verifier)
         self.crowd.upstream_codes[journey.upstream_code] = session.name
         await self._redeem(session)
 
-    def _begin_anew(self, journey: Journey) -> None:
+    def _begin_anew(self, journey: Journey, began: float) -> None:
         if not journey.disturbed:
             where = journey.stranded or journey.answer.get("error_description") or journey.answer.get("error")
-            self.crowd.complaints.append(f"a sign-in failed that nothing disturbed: {where}")
+            self.crowd.failed.append((began, self.crowd.wire.clock.now(), f"a sign-in failed that nothing disturbed: {where}"))
         self.crowd.counts["sign-ins begun anew"] += 1
 
     async def _register(self) -> None:

@@ -55,7 +55,9 @@ def _judged(deployment: Deployment, crowd: Crowd, chaos: Counter[str]) -> Report
     journals = served(deployment.folder)
     log, repeated = history(wire.sent, journals, deployment.kills)
     rules = Rules(revocation_delay=plan.revocation_delay)
-    over_by = {name: session.may_be_ended_from for name, session in replay(log, rules).items()}
+    over_by = {
+        name: session.may_be_ended_from for name, session in replay(log, rules, retirements=deployment.retirements).items()
+    }
     upstream = judge(
         lines(deployment.folder / "provider.jsonl"),
         crowd.upstream_codes,
@@ -64,7 +66,7 @@ def _judged(deployment: Deployment, crowd: Crowd, chaos: Counter[str]) -> Report
         outages=deployment.outages,
         pace=plan.pace,
     )
-    sessions = replay(log, rules, upstream.ends)
+    sessions = replay(log, rules, upstream.ends, deployment.retirements)
     kept = [session for session in sessions.values() if session.issues]
     counts = crowd.counts + wire.counts + chaos
     counts["requests"] = len(wire.sent)
@@ -74,6 +76,7 @@ def _judged(deployment: Deployment, crowd: Crowd, chaos: Counter[str]) -> Report
     counts["sessions ended"] = sum(session.must_be_ended_by < inf for session in kept)
     counts["sessions that may be either"] = len(kept) - counts["sessions alive at the end"] - counts["sessions ended"]
     complaints = [*wire.complaints, *crowd.complaints, *upstream.complaints, *repeated]
+    complaints += crowd.unexplained(deployment.retirements)
     complaints += [f"{session.name}: {complaint}" for session in sessions.values() for complaint in session.complaints]
     traces = [line for session in sessions.values() if session.complaints for line in _trace(session, upstream)]
     return Report(counts, complaints, traces)

@@ -12,6 +12,7 @@ import os
 import random
 import socket
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from tests.scale.clock import PacedClock
 from tests.scale.journal import SERVER, Journal, ProviderJournal
 
 from vestibule import OIDCProxy
+from vestibule.cli.keys import add_key
+from vestibule.cli.keys_retire import retire_key
+from vestibule.errors import ConfigurationError
 from vestibule.storage.locate import open_store
 from vestibule.storage.protocol import Record, Store
 from vestibule.testing import DevelopmentProvider
@@ -71,7 +75,7 @@ def serve(_: Mapping[int, socket.socket], order: dict[str, Any]) -> None:
         client_secret=order["client_secret"],
         base_url=order["base_url"],
         client_storage=FLAWS[flaw](store) if flaw in FLAWS else store,
-        jwt_signing_key=order["keys"],
+        jwt_signing_key=Path(order["keys"]),
         access_token_expiry_seconds=order["access_token_seconds"],
         revocation_delay_seconds=FOR_EVER if flaw == "deaf" else order["revocation_delay"],
         http_client=httpx2.AsyncClient(headers={SERVER: name}, timeout=30, trust_env=False),
@@ -93,6 +97,20 @@ def provide(listeners: Mapping[int, socket.socket], order: dict[str, Any]) -> No
     _run(ProviderJournal(provider.app, Path(order["folder"]) / "provider.jsonl", clock), listeners[order["port"]])
 
 
+def tend_keys(_: Mapping[int, socket.socket], order: dict[str, Any]) -> None:
+    """What ``vestibule keys new`` and ``retire`` do, with the clock of the run."""
+    file, clock = Path(order["keys"]), PacedClock(*order["clock"])
+    logging.basicConfig(filename=Path(order["folder"]) / "keys.log", level=logging.WARNING)
+    with (Path(order["folder"]) / "keys.log").open("a") as log, redirect_stdout(log):
+        try:
+            if order["retire"]:
+                retire_key(order["retire"], compromised=False, yes=True, file=file, url=order["database"], clock=clock)
+            else:
+                add_key(order["delay"], file, clock)
+        except ConfigurationError as error:  # the store is away: whoever rotates tries again
+            print(error)
+
+
 def _run(app: Any, listener: socket.socket) -> None:
     # The reverse proxy keeps its connections for less long: one that is closed as it is used breaks a request for nothing.
     config = uvicorn.Config(app, log_level="critical", ws="none", access_log=False, timeout_keep_alive=75)
@@ -100,4 +118,4 @@ def _run(app: Any, listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main({"serve": serve, "provide": provide})
+    main({"serve": serve, "provide": provide, "tend keys": tend_keys})

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.scale.model import End, Kind, Outcome, Request, Rules, Session, replay
+from tests.scale.model import End, Kind, Outcome, Request, Retirement, Rules, Session, replay
 
 
 class History:
@@ -15,6 +15,7 @@ class History:
     def __init__(self) -> None:
         self.log: list[Request] = []
         self.upstream_ends: list[End] = []
+        self.retirements: list[Retirement] = []
         self._now = count(100.0, 2.0)
 
     def add(
@@ -34,7 +35,7 @@ class History:
         self.add(kind, token, "refused", reason=reason, **rest)
 
     def verdict(self) -> Session:
-        return replay(self.log, Rules(), {"s": self.upstream_ends})["s"]
+        return replay(self.log, Rules(), {"s": self.upstream_ends}, self.retirements)["s"]
 
     @property
     def complaints(self) -> list[str]:
@@ -249,3 +250,35 @@ def test_an_expired_access_token_that_is_accepted(history):
     history.redeemed()
     history.add("call", "access of r1", at=(3800, 3801))
     assert history.complaints == ["an expired access token was accepted"]
+
+
+@pytest.mark.parametrize(("kind", "token", "reason"), [
+    ("refresh", "r1", "grant_ended"),
+    ("refresh", "r1", "refresh_invalid"),
+    ("call", "access of r1", "token_key_unknown"),
+    ("redeem", "code", "code_invalid"),
+])  # fmt: skip
+def test_a_key_takes_with_it_what_it_made(history, kind, token, reason):
+    history.redeemed(at=(100, 101))
+    history.refused(kind, token, reason, at=(312, 313))
+    assert history.complaints
+    history.retirements = [Retirement(successor_from=200, began=310, ended=315)]
+    assert history.complaints == []
+    history.retirements = [Retirement(successor_from=50, began=310, ended=315)]
+    assert history.complaints or kind == "redeem"
+
+
+def test_a_session_that_was_refreshed_with_the_next_key_outlives_the_old_one(history):
+    history.redeemed(at=(100, 101))
+    history.refreshed("r1", "r2", at=(201, 202))
+    history.refused("refresh", "r2", "grant_ended", at=(312, 313))
+    history.retirements = [Retirement(successor_from=200, began=310, ended=315)]
+    assert history.complaints == ["a living session was lost: refresh refused with grant_ended"]
+
+
+def test_a_session_whose_client_may_still_ask_with_the_old_key_may_end_with_it(history):
+    history.redeemed(at=(100, 101))
+    history.refreshed("r1", "r2", at=(280, 281))
+    history.refused("refresh", "r2", "grant_ended", at=(312, 313))
+    history.retirements = [Retirement(successor_from=200, began=310, ended=315)]
+    assert history.complaints == []

@@ -25,7 +25,7 @@ HAPPENED = (
     "answers lost",
     "kills",
     "store outages",
-    "key rotations",
+    "keys that came",
     "upstream renewals",
     "sessions alive at the end",
     "sessions ended",
