@@ -189,9 +189,10 @@ class Session:
 
     def _is_clear_of(self, retirement: Retirement) -> bool:
         """Whether all that counted of it was made with a later key before the retirement began, for certain."""
-        begun = next(request for request in self.requests if request.kind == "redeem")
-        if begun.began > retirement.successor_from:
-            return True
+        for begun in self.of("redeem"):
+            before = retirement.successor_from < begun.began and begun.ended < retirement.began
+            if begun.outcome == "ok" and (before or begun.began > retirement.ended):
+                return True
         rotated = []
         for token in self.place:
             rotations = self.rotations(token)
@@ -215,7 +216,8 @@ def refused_code_was_spent(session: Session) -> None:
     posts = session.of("redeem")
     for post in posts:
         spent = any(other.may_be_done and other.began < post.ended for other in posts if other is not post)
-        explained = (spent and post.reason == "code_spent") or (post.reason == "code_invalid" and session.was_closed(post))
+        closed = any(retirement.began < post.ended for retirement in session.retirements)
+        explained = {"code_spent": spent, "code_invalid": closed, "grant_ended": closed}.get(post.reason, False)
         if post.outcome == "refused" and not explained:
             session.complaints.append(f"a good code was refused: {post.reason}")
 
@@ -261,11 +263,11 @@ def living_session_is_served(session: Session) -> None:
 
 
 def _refusal_has_a_cause(session: Session, request: Request) -> None:
+    """Whoever ends a session tells the provider, so a renewal under way at that moment may hear it from there."""
     if request.reason in ("refresh_invalid", "token_key_unknown") and session.was_closed(request):
         return
-    of_ours = request.reason == "grant_ended"
-    ends = session.ends if of_ours else session.upstream_ends
-    if not any(end.earliest < request.ended for end in ends):
+    says_ended = request.reason in ("grant_ended", "upstream_refused")
+    if not (says_ended and any(end.earliest < request.ended for end in session.ends)):
         session.complaints.append(f"a living session was lost: {request.kind} refused with {request.reason}")
 
 

@@ -193,6 +193,13 @@ def test_a_session_that_the_provider_may_have_ended_may_be_refused(history):
     assert history.complaints == []
 
 
+def test_a_revocation_may_reach_a_renewal_by_way_of_the_provider(history):
+    history.redeemed()
+    history.add("revoke", "r1", at=(110, 112))
+    history.refused("call", "access of r1", "upstream_refused", at=(110.5, 111.5))
+    assert history.complaints == []
+
+
 def test_a_call_may_succeed_for_the_stated_time_after_the_end_and_no_longer(history):
     history.redeemed()
     history.add("revoke", "r1", at=(110, 111))
@@ -274,6 +281,15 @@ def test_a_session_that_was_refreshed_with_the_next_key_outlives_the_old_one(his
     history.refused("refresh", "r2", "grant_ended", at=(312, 313))
     history.retirements = [Retirement(successor_from=200, began=310, ended=315)]
     assert history.complaints == ["a living session was lost: refresh refused with grant_ended"]
+
+
+@pytest.mark.parametrize("reason", ["grant_ended", "code_invalid"])
+def test_a_code_that_was_not_redeemed_yet_goes_with_its_key(history, reason):
+    history.add("redeem", "code", "unavailable", at=(205, 206))
+    history.refused("redeem", "code", reason, at=(312, 313))
+    assert history.complaints == [f"a good code was refused: {reason}"]
+    history.retirements = [Retirement(successor_from=200, began=310, ended=315)]
+    assert history.complaints == []
 
 
 def test_a_session_whose_client_may_still_ask_with_the_old_key_may_end_with_it(history):
