@@ -5,80 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from tests.scale.browser import Browser, Journey
-from tests.scale.deployment import Plan
-from tests.scale.model import Kind, Retirement
-from tests.scale.wire import Sent, Wire
+from tests.scale.crowd import PAUSE, TRIES, Crowd, Signed
+from tests.scale.wire import Sent
 
 from vestibule.protocol.pkce import challenge_for, new_verifier
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
-_TRIES = 300
-_PAUSE = 0.25  # seconds of the machine between tries
 _PARKED = 3  # living sessions that a user leaves alone at most
-
-
-@dataclass
-class Signed:
-    """A session as its client knows it."""
-
-    name: str
-    client_id: str
-    code: str = field(repr=False)
-    verifier: str = field(repr=False)
-    refresh: str = field(default="", repr=False)
-    access: str = field(default="", repr=False)
-    spent: list[str] = field(default_factory=list, repr=False)
-    over: bool = False
-
-    def form(self, **parts: str) -> dict[str, str]:
-        return {"client_id": self.client_id, **parts}
-
-
-@dataclass
-class Crowd:
-    """What all users share.
-
-    Attributes:
-        sessions: every session that got tokens.
-        upstream_codes: the session for each of the provider's codes.
-        failed: sign-ins that failed though everything was answered at once: from, to, and where.
-        complaints: what must never happen.
-    """
-
-    plan: Plan
-    wire: Wire
-    provider_url: str
-    sessions: list[Signed] = field(default_factory=list)
-    upstream_codes: dict[str, str] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-    complaints: list[str] = field(default_factory=list)
-    failed: list[tuple[float, float, str]] = field(default_factory=list)
-    names: count[int] = field(default_factory=lambda: count(1))
-
-    def unexplained(self, retirements: Sequence[Retirement]) -> list[str]:
-        """The failed sign-ins whose cookie no retired key had sealed."""
-        return [
-            where
-            for began, ended, where in self.failed
-            if not any(retirement.began < ended and began < retirement.ended for retirement in retirements)
-        ]
-
-    async def insist(self, kind: Kind, session: Signed, token: str, form: dict[str, str] | None) -> Sent | None:
-        """Try until there is an answer that counts; None if there never is."""
-        for _ in range(_TRIES):
-            sent = await self.wire.post(kind, session.name, token, form=form)
-            if sent.is_final:
-                return sent
-            await asyncio.sleep(_PAUSE)
-        self.complaints.append(f"{kind} was never answered")
-        return None
 
 
 class Person:
@@ -162,13 +99,13 @@ class Person:
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "none",
         }
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             response = await wire.http.post(f"{wire.base_url}/register", json=document)
             wire.look_at(response)
             if response.status_code == 201:
                 self.client_id = response.json()["client_id"]
                 return
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(PAUSE)
 
     async def _redeem(self, session: Signed) -> None:
         """Post the code: once, twice at once, twice in a row, or with the first answer lost."""
@@ -275,21 +212,3 @@ class Person:
     def _impatience(self) -> float:
         """Seconds after which the connection is dropped: before, while and after the server works on it."""
         return self.random.choice([0.002, 0.01, 0.03, 0.1])
-
-
-async def sweep(crowd: Crowd) -> None:
-    """When all is quiet: a last refresh and a last call for every session, the ended ones too."""
-
-    async def look(session: Signed) -> None:
-        form = session.form(grant_type="refresh_token", refresh_token=session.refresh)
-        answer = await crowd.insist("refresh", session, session.refresh, form)
-        if answer is not None and answer.is_ok:
-            await crowd.insist("call", session, str(answer.content["access_token"]), None)
-
-    waiting = iter(crowd.sessions)
-
-    async def work() -> None:
-        for session in waiting:
-            await look(session)
-
-    await asyncio.gather(*(work() for _ in range(20)))

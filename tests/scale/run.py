@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from math import inf
 
 from tests.scale.chaos import Chaos
+from tests.scale.checks import replay
+from tests.scale.crowd import Crowd, sweep
 from tests.scale.deployment import Deployment, Plan
 from tests.scale.journal import Served, lines, served
-from tests.scale.model import Outcome, Request, Rules, Session, replay
-from tests.scale.people import Crowd, Person, sweep
+from tests.scale.model import Outcome, Request, Rules, Session
+from tests.scale.people import Person
 from tests.scale.upstream import Upstream, judge
 from tests.scale.wire import Sent, Wire
 

@@ -6,7 +6,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.scale.model import End, Kind, Outcome, Request, Retirement, Rules, Session, replay
+from tests.scale.checks import replay
+from tests.scale.model import End, Kind, Outcome, Request, Retirement, Rules, Session
 
 
 class History:

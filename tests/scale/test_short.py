@@ -12,7 +12,7 @@ from tests.scale.deployment import Plan
 from tests.scale.run import run
 from tests.scale.stores import KINDS
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork and kill -9")
+pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs fork and kill -9"), pytest.mark.timeout(300)]
 
 HAPPENED = (
     "sign-ins",
