@@ -43,7 +43,9 @@ def test_two_uses_of_one_token_with_nobody_dead():
     (109.0, (), False),
     (115.0, (), False),
     (115.0, [(110.05, 116.0)], True),
-    (115.0, [(111.0, 112.0)], True),
+    (113.5, [(111.0, 112.0)], True),
+    (115.0, [(111.0, 112.0)], False),
+    (115.0, [(113.0, 116.0)], False),
     (115.0, [(100.0, 109.0)], False),
 ])  # fmt: skip
 def test_who_died_before_writing_down_the_answer_explains_a_second_use(kill, outages, explained):

@@ -89,6 +89,8 @@ def judge(
 
 def _died_with_it(exchange: Exchange, kills: Mapping[str, float], outages: Sequence[tuple[float, float]], pace: float) -> bool:
     """Whether the process that got an answer was killed before it can have written it down."""
-    died = kills.get(exchange.server, inf)
-    away = any(began < died and exchange.ended < ended for began, ended in outages)
-    return exchange.began < died < inf and (away or died - exchange.ended < WRITTEN_WITHIN * pace)
+    written_by = exchange.ended + WRITTEN_WITHIN * pace
+    for began, ended in sorted(outages):
+        if began < written_by and exchange.ended < ended:
+            written_by = max(written_by, ended + WRITTEN_WITHIN * pace)
+    return exchange.began < kills.get(exchange.server, inf) < written_by
