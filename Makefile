@@ -40,7 +40,8 @@ docs: $(TOOLS) ## Write the generated pages of docs/reference
 bench: $(TOOLS) ## Measure side by side with the public fastmcp and draw docs/images/benchmark.svg
 	$(BIN)/python -m benchmarks
 
-soak: $(TOOLS) ## Run logins for minutes and watch memory and store (SOAK_SECONDS=300), then fuzz for longer (VESTIBULE_FUZZ=5000)
+soak: $(TOOLS) ## Kill servers, stores and keys under users for minutes on each store (SOAK_SECONDS=300), watch memory, fuzz for longer
+	$(BIN)/python -m tests.scale
 	$(BIN)/python -m benchmarks.soak
 	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import httpx2
@@ -20,6 +21,72 @@ from tests.races.server import FileClock
 from vestibule.testing import DevelopmentProvider, ScriptedClient, ScriptedUser
 
 PROGRAM = Path(__file__).with_name("server.py")
+
+
+class Nursery:
+    """Server processes, forked from one program that has imported everything, so that a new one costs milliseconds.
+
+    Attributes:
+        running: process ids of the servers, by port.
+    """
+
+    def __init__(self, program: Path = PROGRAM) -> None:
+        self.running: dict[int, int] = {}
+        self._lock = Lock()
+        roots = [str(PROGRAM.parents[2]), *sys.path]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in roots if entry)}
+        self._program = subprocess.Popen(
+            [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def listen(self) -> int:
+        """Open a port, which stays open whatever becomes of the servers behind it."""
+        return int(self._follow({"do": "listen"}))
+
+    def run(self, order: dict[str, Any]) -> None:
+        """Have a process do something, and wait for its end."""
+        process = self._follow(order)
+        while self.is_alive(process):
+            time.sleep(0.01)
+
+    def start(self, port: int, order: dict[str, Any]) -> None:
+        """Start a server for a port, instead of the one that is there."""
+        self.kill(port)
+        self.running[port] = self._follow({**order, "port": port})
+
+    def kill(self, port: int) -> None:
+        """kill -9."""
+        process = self.running.pop(port, None)
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        while self.is_alive(process):
+            time.sleep(0.002)
+
+    def close(self) -> None:
+        """End the servers, then the program."""
+        for port in list(self.running):
+            self.kill(port)
+        self._program.kill()
+        self._program.communicate()
+
+    @staticmethod
+    def is_alive(process: int) -> bool:
+        try:
+            os.kill(process, 0)
+            state = Path(f"/proc/{process}/stat")
+            return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+        except (ProcessLookupError, FileNotFoundError):
+            return False
+
+    def _follow(self, order: dict[str, Any]) -> int:
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        with self._lock:
+            self._program.stdin.write(json.dumps(order) + "\n")
+            self._program.stdin.flush()
+            return int(self._program.stdout.readline())
 
 
 @dataclass
@@ -33,11 +100,10 @@ class Street:
 
     idp: DevelopmentProvider
     folder: Path
-    program: subprocess.Popen[str]
+    nursery: Nursery
     database: str = ""
     keys: Path | None = None
     ports: list[int] = field(default_factory=list)
-    running: dict[int, int] = field(default_factory=dict)
     http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=30, trust_env=False))
 
     @property
@@ -64,10 +130,8 @@ class Street:
 
     def start(self, port: int, *, die_at: int | None = None) -> None:
         """Start a server on a port, instead of the one that is there."""
-        self.kill(port)
         order = {
             "do": "serve",
-            "port": port,
             "die_at": die_at,
             "dawdles": len(self.ports) > 1,
             "clock": str(self.clock),
@@ -78,29 +142,23 @@ class Street:
             "client_secret": self.idp.client_secret,
             "base_url": self.base_url,
         }
-        self.running[port] = self._order(order)
+        self.nursery.start(port, order)
 
     def kill(self, port: int) -> None:
         """kill -9."""
-        process = self.running.pop(port, None)
-        if process is None:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        while self._is_alive(process):
-            time.sleep(0.002)
+        self.nursery.kill(port)
 
     def has_died(self, port: int) -> bool:
         """Whether the server has ended; its connections break a moment before."""
         deadline = time.monotonic() + 20
-        while self._is_alive(self.running[port]):
+        while self.nursery.is_alive(self.nursery.running[port]):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.002)
         return True
 
     def listen(self) -> int:
-        port = int(self._order({"do": "listen"}))
+        port = self.nursery.listen()
         self.ports.append(port)
         return port
 
@@ -120,22 +178,6 @@ class Street:
         """A call to one of the servers."""
         return await self.http.post(f"http://127.0.0.1:{port}/mcp", json={}, headers={"authorization": f"Bearer {token}"})
 
-    def _order(self, order: dict[str, Any]) -> int:
-        assert self.program.stdin is not None
-        assert self.program.stdout is not None
-        self.program.stdin.write(json.dumps(order) + "\n")
-        self.program.stdin.flush()
-        return int(self.program.stdout.readline())
-
-    @staticmethod
-    def _is_alive(process: int) -> bool:
-        try:
-            os.kill(process, 0)
-            state = Path(f"/proc/{process}/stat")
-            return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-        except (ProcessLookupError, FileNotFoundError):
-            return False
-
 
 @contextmanager
 def street(
@@ -146,21 +188,12 @@ def street(
     provider = DevelopmentProvider(
         clock=FileClock(folder / "clock"), access_token_seconds=access_token_seconds, auto_approve_as="alice"
     )
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(entry for entry in [str(PROGRAM.parents[2]), *sys.path] if entry),
-    }
-    program = subprocess.Popen(
-        [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    nursery = Nursery()
     with provider:
-        made = Street(provider, folder, program, database, keys)
+        made = Street(provider, folder, nursery, database, keys)
         try:
             for port in [made.listen() for _ in range(servers)]:
                 made.start(port)
             yield made
         finally:
-            for port in made.ports:
-                made.kill(port)
-            program.kill()
-            program.communicate()
+            nursery.close()

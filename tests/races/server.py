@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class MortalTransport(httpx2.AsyncHTTPTransport):
         return response
 
 
-def serve(listener: socket.socket, order: dict[str, Any]) -> None:
+def serve(listeners: Mapping[int, socket.socket], order: dict[str, Any]) -> None:
     clock = FileClock(Path(order["clock"]))
     steps = Steps(order.get("die_at"))
     proxy = OIDCProxy(
@@ -109,10 +110,11 @@ def serve(listener: socket.socket, order: dict[str, Any]) -> None:
         http_client=httpx2.AsyncClient(transport=MortalTransport(steps), timeout=10),
     )
     config = uvicorn.Config(proxy.protect(whoami), log_level="error", ws="none", lifespan="off", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listeners[order["port"]]])
 
 
-def main() -> None:
+def main(roles: Mapping[str, Callable[[Mapping[int, socket.socket], dict[str, Any]], None]]) -> None:
+    """Follow the orders; an order that is a role forks a process that plays it."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children go by themselves
     listeners: dict[int, socket.socket] = {}
     for line in sys.stdin:
@@ -125,10 +127,10 @@ def main() -> None:
             answer = os.fork()
             if answer == 0:
                 sys.stdin.close()
-                serve(listeners[order["port"]], order)
+                roles[order["do"]](listeners, order)
                 os._exit(0)
         print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main({"serve": serve})

@@ -76,6 +76,33 @@ async def test_a_retry_gets_the_same_successor_for_a_minute_and_ends_the_session
     assert (await house.refresh(client, second["refresh_token"])).error == "invalid_grant"
 
 
+@pytest.mark.spec("RF-03")
+async def test_the_minute_for_a_retry_begins_when_the_token_is_rotated_however_long_the_provider_took():
+    house = House(access_token_seconds=SOON)
+    client = await house.signed_in()
+    first = client.tokens["refresh_token"]
+    house.clock.advance(SOON + 1)
+    house.idp.faults.slow(8, "token", times=1)
+    second = (await house.refresh(client, first)).json()
+    house.clock.advance(55)
+    again = await house.refresh(client, first)
+    assert (again.status, again.json()["refresh_token"]) == (200, second["refresh_token"])
+
+
+@pytest.mark.spec("RF-03")
+async def test_a_retry_that_comes_in_time_is_in_time_however_long_the_provider_takes():
+    house = House(access_token_seconds=SOON)
+    client = await house.signed_in()
+    first = client.tokens["refresh_token"]
+    house.clock.advance(1)
+    second = (await house.refresh(client, first)).json()
+    house.clock.advance(SOON - 1)
+    house.idp.faults.slow(8, "token", times=1)
+    again = await house.refresh(client, first)
+    assert house.upstream_refreshes == 1
+    assert (again.status, again.json()["refresh_token"]) == (200, second["refresh_token"])
+
+
 @pytest.mark.spec("RF-01", "RF-03")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_stranger_cannot_end_a_session_with_a_spent_token(seed):

@@ -59,12 +59,14 @@ class Presented:
         client_id: of the authenticated client.
         scopes: asked for; empty means all of the grant.
         resources: ``resource`` values, if sent.
+        came_at: seconds since the epoch. What we and the provider take after that makes no retry too late.
     """
 
     token: RefreshToken
     client_id: str
     scopes: tuple[str, ...]
     resources: tuple[str, ...]
+    came_at: float
 
 
 class RefreshReused(OAuthError):
@@ -91,7 +93,7 @@ def check_refresh(grant: Grant, presented: Presented, rules: RefreshRules, now: 
     for check in _CHECKS:
         check(grant, presented)
     _grant_is_current(grant, now)
-    _token_is_usable(grant, presented.token, rules, now)
+    _token_is_usable(grant, presented, rules)
 
 
 def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: KeyRing, now: float) -> Grant:
@@ -171,12 +173,12 @@ def _grant_is_current(grant: Grant, now: float) -> None:
         raise OAuthError("invalid_grant", reasons.GRANT_EXPIRED)
 
 
-def _token_is_usable(grant: Grant, token: RefreshToken, rules: RefreshRules, now: float) -> None:
+def _token_is_usable(grant: Grant, presented: Presented, rules: RefreshRules) -> None:
     rotation = _rotation(grant)
-    standing = _standing(rotation, token)
+    standing = _standing(rotation, presented.token)
     if standing is _Standing.UNKNOWN:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "newer than the stored grant: the store lost writes")
-    in_time = now - rotation.rotated_at <= rules.retry_seconds and rotation.retries < rules.retry_count
+    in_time = presented.came_at - rotation.rotated_at <= rules.retry_seconds and rotation.retries < rules.retry_count
     if standing is _Standing.SPENT or (standing is _Standing.PREVIOUS and not in_time):
         raise RefreshReused
 

@@ -97,13 +97,16 @@ async def _refresh_token(hall: Hall, client: Client, form: Parameters) -> Respon
     if token is None:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID)
     presented = Presented(
-        token=token, client_id=client.client_id, scopes=parse_scope(form.get("scope")), resources=_resources(form)
+        token=token,
+        client_id=client.client_id,
+        scopes=parse_scope(form.get("scope")),
+        resources=_resources(form),
+        came_at=hall.clock.now(),
     )
-    now = hall.clock.now()
     try:
-        await _renew_upstream(hall, presented, now)
+        await _renew_upstream(hall, presented)
         grant = await hall.grants.change(
-            token.grant_id, lambda grant: rotate(grant, presented, hall.refresh_rules, hall.keyring, now)
+            token.grant_id, lambda grant: rotate(grant, presented, hall.refresh_rules, hall.keyring, hall.clock.now())
         )
     except RefreshReused as reuse:
         await _end_for(hall, token.grant_id, reuse, ends=True)
@@ -115,12 +118,12 @@ async def _refresh_token(hall: Hall, client: Client, form: Parameters) -> Respon
     return _answer(hall, grant, presented.scopes or grant.scopes, successor)
 
 
-async def _renew_upstream(hall: Hall, presented: Presented, now: float) -> None:
+async def _renew_upstream(hall: Hall, presented: Presented) -> None:
     """Before anything is rotated, make sure that the provider still stands behind the session."""
     grant = await hall.grants.load(presented.token.grant_id)
     if grant is None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
-    check_refresh(grant, presented, hall.refresh_rules, now)
+    check_refresh(grant, presented, hall.refresh_rules, hall.clock.now())
     opened = grant.unlocked(presented_key(grant, presented.token))
     if opened is None or opened.lacks_its_key:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN, "its data key does not open the provider's tokens")
