@@ -78,7 +78,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     store = open_store(options.client_storage, namespace=issuer, public_url=proxy.public_url, clock=clock)
     keyring = _keyring(options, store, proxy.public_url, issuer)
     sealer = Sealer(keyring)
-    records = SealedRecords(store, sealer)
+    records = SealedRecords(store, sealer, clock)
     grants = Grants(records, clock)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
     access_tokens = AccessTokens(

@@ -17,9 +17,10 @@ import asyncpg
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.health import Health
 from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
 from vestibule.storage.protocol import Record, new_version
-from vestibule.storage.remote import Health, PerLoop, shown_url
+from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["PostgresStore"]
 
@@ -150,7 +151,7 @@ class PostgresStore:
             async with asyncio.timeout(self._timeout):
                 await self._pool()
         except _FAILURES as error:
-            raise self._health.failed(_trouble(error)) from error
+            raise self._health.failed(_trouble(error), is_read=False) from error
         return self._pools.here().has_migrated
 
     async def aclose(self) -> None:
@@ -179,9 +180,9 @@ class PostgresStore:
                 await self._renew(error)
                 if attempt < _ATTEMPTS and _may_repeat(error, is_read):
                     continue
-                raise self._health.failed(_trouble(error)) from error
+                raise self._health.failed(_trouble(error), is_read=is_read) from error
             break
-        self._health.works()
+        self._health.works(is_read=is_read or not rows)  # a write that was not done tells nothing of writing
         return rows
 
     async def _execute_now(self, statement: str, values: tuple[Any, ...]) -> list[Any]:

@@ -25,9 +25,10 @@ from redis.asyncio import Redis
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
+from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, same_server, weaknesses
-from vestibule.storage.remote import Health, PerLoop, shown_url
+from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
 
@@ -156,16 +157,16 @@ class RedisStore:
             except exceptions.NoScriptError:  # a new server, or one that was restarted: EVAL teaches it
                 return bool(await client.eval(script.text, *arguments))
 
-        return await self._asked(run)
+        return await self._asked(run, is_read=False)
 
     async def _read(self, verb: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
         """Ask, and once more if the connection was broken: unlike a write, a read may be repeated."""
         try:
-            return await self._asked(verb, is_last=False)
+            return await self._asked(verb, is_read=True, is_last=False)
         except exceptions.ConnectionError:
-            return await self._asked(verb)
+            return await self._asked(verb, is_read=True)
 
-    async def _asked(self, verb: Callable[[Client], Awaitable[_Answer]], *, is_last: bool = True) -> _Answer:
+    async def _asked(self, verb: Callable[[Client], Awaitable[_Answer]], *, is_read: bool, is_last: bool = True) -> _Answer:
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await verb(await ready(self._clients.here()))
@@ -174,8 +175,8 @@ class RedisStore:
                 await self.aclose()  # after a failover the name of the server may stand for another
             if isinstance(error, exceptions.ConnectionError) and not is_last:
                 raise
-            raise self._health.failed(_trouble(error)) from error
-        self._health.works()
+            raise self._health.failed(_trouble(error), is_read=is_read) from error
+        self._health.works(is_read=is_read or not answer)  # a write that was not done tells nothing of writing
         await self._get_known()
         return answer
 
@@ -199,7 +200,7 @@ class RedisStore:
                     yield batch
                     batch = []
         except _FAILURES as error:
-            raise self._health.failed(_trouble(error)) from error
+            raise self._health.failed(_trouble(error), is_read=True) from error
         yield batch
 
     async def _many(self, keys: Iterable[str]) -> list[Record | None]:
