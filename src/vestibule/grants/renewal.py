@@ -51,6 +51,10 @@ class RenewalUnchecked(VestibuleError):
         self.trouble = trouble
 
 
+class _NotBegun(Unavailable):
+    """The store cannot be written, so the provider was not asked, and nothing is known against the grant."""
+
+
 class Renewal:
     """Renews upstream tokens: one request per grant and process, one per grant and lease across processes.
 
@@ -93,15 +97,21 @@ class Renewal:
         try:
             return await asyncio.shield(task)
         except Unavailable as error:
+            if isinstance(error, _NotBegun) and self.may_wait(grant):
+                return grant
             if error.reason is reasons.STORE_UNAVAILABLE:
                 raise
             self._pauses.put(grant.id, True, PAUSE_SECONDS)
             return self._as_it_is(grant)
 
-    def _as_it_is(self, grant: Grant) -> Grant:
-        """A provider that does not answer for the moment harms nobody while the old token holds and its last check is not old."""
+    def may_wait(self, grant: Grant) -> bool:
+        """Whether nobody is harmed if nothing is asked for the moment: the old token holds, and its last check is not old."""
         now, upstream = self._clock.now(), grant.upstream
-        if upstream is None or upstream.has_ended(now) or upstream.needs_check(now - CHECK_GRACE_SECONDS):
+        return upstream is None or not (upstream.has_ended(now) or upstream.needs_check(now - CHECK_GRACE_SECONDS))
+
+    def _as_it_is(self, grant: Grant) -> Grant:
+        """What there is, while the provider does not answer for the moment."""
+        if not self.may_wait(grant):
             raise Unavailable(
                 reasons.UPSTREAM_UNAVAILABLE, "its token cannot be renewed for the moment", retry_after=PAUSE_SECONDS
             )
@@ -126,7 +136,10 @@ class Renewal:
                 _can_be_renewed(grant)
             return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
 
-        grant = await self._grants.change(grant_id, rule, key)
+        try:
+            grant = await self._grants.change(grant_id, rule, key)
+        except Unavailable as trouble:
+            raise _NotBegun(trouble.reason, trouble.detail, retry_after=trouble.retry_after) from trouble
         if grant is None:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
         return grant
