@@ -70,6 +70,10 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.ConnectionError, "the server cannot be reached"),
     (OSError, "the server cannot be reached"),
 )
+_SAID: Final = {
+    "NOREPLICAS": "the server has too few replicas and cannot be written",
+    "MISCONF": "the server cannot write to its disk",
+}
 _IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 _SCANNED_AT_ONCE = 100
 
@@ -234,8 +238,8 @@ def _kind(error: BaseException) -> type[BaseException]:
 
 
 def _trouble(error: BaseException) -> str:
-    kind = _kind(error)
-    return next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
+    kind, said = _kind(error), next((text for code, text in _SAID.items() if code in str(error)), None)
+    return said or next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
 
 
 def _literally(text: str) -> str:
