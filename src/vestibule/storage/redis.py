@@ -27,7 +27,7 @@ from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
 from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
-from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, same_server, weaknesses
+from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
 from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
@@ -176,7 +176,8 @@ class RedisStore:
                 answer = await verb(await ready(self._clients.here()))
         except _FAILURES as error:
             if issubclass(_kind(error), exceptions.ReadOnlyError):
-                await self.aclose()  # after a failover the name of the server may stand for another
+                with suppress(*_FAILURES):
+                    await reconnect(self._clients.here())
             if isinstance(error, exceptions.ConnectionError) and not is_last:
                 raise
             raise self._health.failed(_trouble(error), is_read=is_read) from error
