@@ -50,6 +50,9 @@ class Readiness:
         clock: the time.
         store_outage: seconds that sessions go on while the store does not answer.
         hears: whether notices of other processes arrive; None: the store has no such channel.
+
+    Attributes:
+        hears: the same.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Readiness:
         self._provider = provider
         self._now = clock.now
         self._store_outage = store_outage
-        self._hears = hears
+        self.hears = hears
         self._checks: SingleFlight[str, None] = SingleFlight()
         self._checked_at = self._probed_at = -math.inf
 
@@ -103,7 +106,7 @@ class Readiness:
 
     def _described(self, reading: Condition) -> tuple[bool, dict[str, Any]]:
         writing, provider = self._records.writing, self._provider.condition
-        hears = self._hears is None or self._hears()
+        hears = self.hears is None or self.hears()
         failing = [since for since in (reading.failing_since, writing.failing_since) if since is not None]
         is_ready = not failing or 0 <= self._now() - min(failing) < self._store_outage
         is_whole = not failing and hears and provider.failing_since is None and self._provider.is_discovered
@@ -116,7 +119,7 @@ class Readiness:
                 "answered": _time(provider.worked_at),
             },
             "keys": {"unreadable_records": self._records.unreadable},
-            "channel": None if self._hears is None else {"status": "ok" if hears else "failing"},
+            "channel": None if self.hears is None else {"status": "ok" if hears else "failing"},
             "sessions": self._carried(),
         }
         return is_ready, _present(members)
