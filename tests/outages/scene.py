@@ -13,10 +13,10 @@ from vestibule.testing import ScriptedClient
 TOKEN = f"{BASE}/token"
 
 
-async def call(stage: Stage, client: ScriptedClient) -> httpx2.Response:
+async def call(stage: Stage, client: ScriptedClient, http: httpx2.AsyncClient | None = None) -> httpx2.Response:
     """A call with the client's access token."""
     bearer = {"authorization": f"Bearer {client.tokens['access_token']}"}
-    return await stage.http.post(stage.resource, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=bearer)
+    return await (http or stage.http).post(stage.resource, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=bearer)
 
 
 async def refresh(client: ScriptedClient) -> httpx2.Response:
