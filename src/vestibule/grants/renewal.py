@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from vestibule import reasons
@@ -72,6 +73,7 @@ class Renewal:
         self.early = early
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
         self._running: dict[tuple[str, DataKey | None], asyncio.Task[Grant]] = {}
+        self._unwritten: set[asyncio.Task[None]] = set()
 
     def is_due(self, grant: Grant) -> bool:
         """Whether the provider has to be asked before the grant is used again."""
@@ -170,18 +172,28 @@ class Renewal:
         """Keep what the provider answered; None if the grant is gone.
 
         The provider may have spent the refresh token that we hold (RFC 9700 §4.14.2), so this answer is all there is: trouble of the
-        store that passes while the lease lasts must not lose it.
+        store that passes while the lease lasts must not lose it. Nobody waits for that.
         """
+        try:
+            return await self._merged(answer, holder)
+        except RecordTooNew:
+            raise
+        except Unavailable:
+            task = asyncio.create_task(self._write_down_later(answer, holder))
+            self._unwritten.add(task)
+            task.add_done_callback(self._unwritten.discard)
+            raise
+
+    async def _write_down_later(self, answer: Grant, holder: str) -> None:
         until = self._clock.now() + LEASE_SECONDS
-        while True:
-            try:
-                return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
-            except RecordTooNew:
-                raise
-            except Unavailable:
-                if self._clock.now() >= until:
-                    raise
+        while self._clock.now() < until:
             await self._clock.sleep(_STORE_RETRY_SECONDS)
+            with suppress(Unavailable):
+                await self._merged(answer, holder)
+                return
+
+    async def _merged(self, answer: Grant, holder: str) -> Grant | None:
+        return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
 
     async def _release(self, grant_id: str, holder: str) -> None:
         await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)
