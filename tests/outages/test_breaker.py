@@ -9,6 +9,8 @@ import pytest
 from tests.flows.stage import FaultyStore, set_stage
 from tests.outages.places import Place, is_over, shows
 from tests.outages.scene import call, refresh
+from tests.stores.trouble import PATIENCE
+from tests.stores.trouble import refused as store_refuses
 
 from vestibule import reasons
 from vestibule.clock import SystemClock
@@ -18,6 +20,8 @@ from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
 from vestibule.storage.breaker import PAUSE_SECONDS
 from vestibule.storage.memory import MemoryStore
+from vestibule.storage.postgres import PostgresStore
+from vestibule.storage.redis import RedisStore
 from vestibule.storage.sealed import SealedRecords
 from vestibule.testing import FakeClock
 
@@ -197,3 +201,27 @@ async def test_the_log_does_not_take_a_read_for_the_end_of_trouble_with_writing(
     await place.end()
     await is_over(place.store)
     assert [record.message.endswith("works again") for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("place", ["redis", "postgres"], indirect=True)
+async def test_repeating_a_read_does_not_take_longer_than_one_verb_may(place: Place) -> None:
+    """A server that accepts connections and breaks them late."""
+
+    connections = []
+
+    async def break_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        await asyncio.sleep(0.8 * PATIENCE)
+        writer.close()
+
+    listener = await asyncio.start_server(break_late, "127.0.0.1", 0)
+    url = place.server.url.replace(f":{place.server.port}", f":{listener.sockets[0].getsockname()[1]}")
+    store = (
+        RedisStore(url, timeout=PATIENCE)
+        if isinstance(place.store, RedisStore)
+        else PostgresStore(f"{url}?sslmode=disable", timeout=PATIENCE)
+    )
+    await store_refuses(store.get("a/1"))
+    await store.aclose()
+    listener.close()
+    await asyncio.gather(*connections)

@@ -173,9 +173,10 @@ class PostgresStore:
 
     async def _execute(self, statement: str, *values: Any, is_read: bool = False) -> list[Any]:
         """Run one statement; again if the server says that it did nothing, or if it only reads and the connection was broken."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                rows = await self._execute_now(statement.format(table=self._table), values)
+                rows = await self._execute_now(statement.format(table=self._table), values, deadline)
             except _FAILURES as error:
                 await self._renew(error)
                 if attempt < _ATTEMPTS and _may_repeat(error, is_read):
@@ -185,8 +186,8 @@ class PostgresStore:
         self._health.works(is_read=is_read or not rows)  # a write that was not done tells nothing of writing
         return rows
 
-    async def _execute_now(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        async with asyncio.timeout(self._timeout):
+    async def _execute_now(self, statement: str, values: tuple[Any, ...], deadline: float) -> list[Any]:
+        async with asyncio.timeout_at(deadline):
             pool = await self._pool()
             async with _connection(pool, self._timeout) as connection:
                 rows: list[Any] = await connection.fetch(statement, *values)

@@ -161,18 +161,25 @@ class RedisStore:
             except exceptions.NoScriptError:  # a new server, or one that was restarted: EVAL teaches it
                 return bool(await client.eval(script.text, *arguments))
 
-        return await self._asked(run, is_read=False)
+        return await self._asked(run, self._deadline(), is_read=False)
 
     async def _read(self, verb: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
         """Ask, and once more if the connection was broken: unlike a write, a read may be repeated."""
+        deadline = self._deadline()
         try:
-            return await self._asked(verb, is_read=True, is_last=False)
+            return await self._asked(verb, deadline, is_read=True, is_last=False)
         except exceptions.ConnectionError:
-            return await self._asked(verb, is_read=True)
+            return await self._asked(verb, deadline, is_read=True)
 
-    async def _asked(self, verb: Callable[[Client], Awaitable[_Answer]], *, is_read: bool, is_last: bool = True) -> _Answer:
+    def _deadline(self) -> float:
+        """By the event loop's own clock."""
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _asked(
+        self, verb: Callable[[Client], Awaitable[_Answer]], deadline: float, *, is_read: bool, is_last: bool = True
+    ) -> _Answer:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(deadline):
                 answer = await verb(await ready(self._clients.here()))
         except _FAILURES as error:
             if issubclass(_kind(error), exceptions.ReadOnlyError):
