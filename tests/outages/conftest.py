@@ -1,4 +1,4 @@
-"""Servers for a whole module, and deployments in front of them on a clock that tests move."""
+"""Servers for the whole folder, and deployments in front of them on a clock that tests move."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stores.servers import PostgresServer, RedisServer
 from vestibule.testing import FakeClock
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     try:
@@ -26,7 +26,7 @@ def redis_server() -> Iterator[RedisServer]:
         server.remove()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def postgres_server() -> Iterator[PostgresServer]:
     server = PostgresServer()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import product
 
 import httpx2
 import pytest
@@ -38,10 +39,11 @@ def readiness(expected: dict[str, str]) -> str:
     return "unready" if LATER in expected.values() else "ok"
 
 
-@pytest.mark.parametrize("trouble", [*STORE, "too few replicas"])
+CASES = [*product(["sqlite", "redis", "postgres"], STORE), ("redis", "too few replicas")]
+
+
+@pytest.mark.parametrize(("place", "trouble"), CASES, indirect=["place"])
 async def test_everybody_sees_what_the_table_says(place: Place, trouble: str, staged: SetStage) -> None:
-    if trouble == "too few replicas" and "redis" not in repr(place.store).lower():
-        pytest.skip("only Redis counts its replicas")
     expected = STORE.get(trouble, STORE["read-only"])
     stage = await staged(store=place.store)
     lenient = await staged(store=place.store, at=stage.provider, store_outage_seconds=60)
