@@ -45,6 +45,32 @@ STORE: Final = {
 }
 """For each trouble of the store, what becomes of each action."""
 
+STORES: Final = {"sqlite": "SQLite", "redis": "Redis", "postgres": "PostgreSQL"}
+
+LOG: Final = {
+    "unreachable": {
+        "sqlite": "the file cannot be opened",
+        "redis": "the server cannot be reached",
+        "postgres": "the server cannot be reached",
+    },
+    "frozen": {
+        "sqlite": "another process holds the file",
+        "redis": "the server does not answer in time",
+        "postgres": "the server does not answer in time",
+    },
+    "read-only": {
+        "sqlite": "the file or its folder cannot be written",
+        "redis": "the server is a replica and cannot be written",
+        "postgres": "the server is read-only",
+    },
+    "full": {
+        "sqlite": "the disk is full",
+        "redis": "the server's memory is full",
+        "postgres": "the server's disk is full",
+    },
+}
+"""What the log says of a trouble, by store. One that lost records works, as far as anybody here can tell."""
+
 PROVIDER_ACTIONS: Final = {
     "call": "call",
     "refresh": "refresh",
@@ -63,4 +89,11 @@ def table(actions: dict[str, str], troubles: dict[str, dict[str, str]]) -> str:
     """As Markdown: a row for each action, a column for each trouble."""
     lines = [["", *troubles], ["---"] * (len(troubles) + 1)]
     lines += [[text, *(outcomes[action] for outcomes in troubles.values())] for action, text in actions.items()]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("|  |", "| |", 1)
+
+
+def log_table() -> str:
+    """As Markdown: a row for each trouble, a column for each store."""
+    lines = [["", *STORES.values()], ["---"] * (len(STORES) + 1)]
+    lines += [[trouble, *(said[store] for store in STORES)] for trouble, said in LOG.items()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("|  |", "| |", 1)

@@ -26,10 +26,12 @@ class Place(Protocol):
     """Where a store is.
 
     Attributes:
+        kind: of store.
         store: what is there, empty.
         trouble: that it is in; empty if none.
     """
 
+    kind: str
     store: Store
     trouble: str
 
@@ -44,6 +46,7 @@ class Place(Protocol):
 
 
 class RedisPlace:
+    kind = "redis"
     trouble = ""
 
     def __init__(self, server: RedisServer, clock: Clock) -> None:
@@ -101,6 +104,7 @@ class RedisPlace:
 
 
 class PostgresPlace:
+    kind = "postgres"
     trouble = ""
 
     def __init__(self, server: PostgresServer, clock: Clock) -> None:
@@ -165,6 +169,7 @@ class ReadOnlySQLite(SQLiteStore):
 
 
 class SQLitePlace:
+    kind = "sqlite"
     trouble = ""
 
     def __init__(self, folder: Path, clock: Clock) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from itertools import product
 
 import httpx2
 import pytest
 from tests.flows.conftest import SetStage
-from tests.outages.matrix import ANEW, GOES_ON, LATER, STORE, STORE_ACTIONS
+from tests.outages.matrix import ANEW, GOES_ON, LATER, LOG, STORE, STORE_ACTIONS
 from tests.outages.places import Place, is_over, shows
 from tests.outages.scene import Scene, call, succeeded
 
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.spec("RF-03", "AZ-29", "RS-30")]
 
 FAILED_OVER = "failed over, what is newer than its copy"
 DELAY = 5
+TOO_FEW = "the server has too few replicas and cannot be written"
 
 
 def assert_outcome(action: str, expected: str, answer: httpx2.Response) -> None:
@@ -43,7 +45,10 @@ CASES = [*product(["sqlite", "redis", "postgres"], STORE), ("redis", "too few re
 
 
 @pytest.mark.parametrize(("place", "trouble"), CASES, indirect=["place"])
-async def test_everybody_sees_what_the_table_says(place: Place, trouble: str, staged: SetStage) -> None:
+async def test_everybody_sees_what_the_table_says(
+    place: Place, trouble: str, staged: SetStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vestibule.storage")
     expected = STORE.get(trouble, STORE["read-only"])
     stage = await staged(store=place.store)
     lenient = await staged(store=place.store, at=stage.provider, store_outage_seconds=60)
@@ -58,6 +63,7 @@ async def test_everybody_sees_what_the_table_says(place: Place, trouble: str, st
     await scene.verify()
     stage.events.clear()
 
+    caplog.clear()
     await place.begin(trouble)
     assert_outcome("just_verified", expected["just_verified"], await scene.act("just_verified"))
     if readiness(expected) == "unready":
@@ -68,6 +74,7 @@ async def test_everybody_sees_what_the_table_says(place: Place, trouble: str, st
         assert_outcome(action, expected[action], answer)
     assert {"reused", "revoked"}.isdisjoint(stage.names())
     await assert_readiness(stage, readiness(expected))
+    assert_told(caplog, LOG.get(trouble, {}).get(place.kind, TOO_FEW if trouble == "too few replicas" else None))
 
     await place.end()
     await is_over(place.store)
@@ -80,6 +87,18 @@ async def test_everybody_sees_what_the_table_says(place: Place, trouble: str, st
     if trouble != "restarted empty":
         assert (await call(stage, constant)).status_code == 200
         assert (await constant.refresh())["access_token"]
+
+
+_SAME = {"the disk reports an error": "the disk is full"}
+"""What the system says of a limit on the size of files, which is how these tests make a disk full."""
+
+
+def assert_told(caplog: pytest.LogCaptureFixture, expected: str | None) -> None:
+    """The log says what is wrong, each thing once."""
+    told = [record.message.partition(">: ")[2] for record in caplog.records if record.levelno == logging.ERROR]
+    told = [_SAME.get(text, text) for text in told]
+    assert (expected in told) if expected else told == []
+    assert len(told) == len(set(told))
 
 
 async def assert_recovered(scene: Scene, action: str, during: str) -> None:
