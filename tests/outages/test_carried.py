@@ -114,6 +114,18 @@ async def test_not_for_one_that_changed_in_this_process(stage: Stage):
     assert (await call(stage, client)).status_code == 503
 
 
+async def test_not_for_one_that_a_later_release_has_changed(stage: Stage):
+    """The store answers; only this process cannot read what is there."""
+    client = await known(stage)
+    records = stage.auth._built.records
+    (key,) = [key async for key, _ in stage.store.scan("grant/")]
+    content, version = await records.get(key)
+    assert await records.swap(key, version, {**content, "format": 1_000_000}, 600)
+    stage.clock.advance(DELAY)
+    assert (await call(stage, client)).status_code == 503
+    assert (await stage.http.get(f"{BASE}/readyz")).json()["status"] == "ok"
+
+
 async def test_not_when_the_clock_was_set_back(stage: Stage):
     client = await known(stage)
     stage.store.broken = VERBS

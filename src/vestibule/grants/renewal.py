@@ -140,6 +140,8 @@ class Renewal:
 
         try:
             grant = await self._grants.change(grant_id, rule, key)
+        except RecordTooNew:
+            raise
         except Unavailable as trouble:
             raise _NotBegun(trouble.reason, trouble.detail, retry_after=trouble.retry_after) from trouble
         if grant is None:

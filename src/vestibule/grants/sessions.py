@@ -22,6 +22,7 @@ from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, 
 from vestibule.events import Event, emit
 from vestibule.grants.access import AccessClaims, AccessTokens
 from vestibule.grants.code import REPLAY_GRACE_SECONDS
+from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant
 from vestibule.grants.renewal import Renewal
 from vestibule.grants.store import Grants
@@ -156,6 +157,8 @@ class Sessions:
     async def _living_grant(self, claims: AccessClaims, now: float) -> Grant:
         try:
             grant = await self._grants.load(claims.grant_id, claims.data_key)
+        except RecordTooNew:
+            raise
         except Unavailable as trouble:
             raise _Unread(trouble) from trouble
         if grant is None:
