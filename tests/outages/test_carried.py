@@ -156,6 +156,30 @@ async def test_a_session_that_the_provider_ended_does_not_go_on_because_that_can
     assert (await call(stage, client)).status_code == 401
 
 
+async def test_a_renewal_that_the_store_cannot_take_keeps_nobody_waiting_and_is_not_lost(stage: Stage):
+    """The provider rotates: what it answered is all there is, and it is not asked again."""
+    client = await stage.signed_in()
+    stage.clock.advance(3500)
+    await client.refresh()
+    stage.clock.advance(200)
+    renewal, store = stage.auth._built.hall.renewal, stage.store
+    ask, before = renewal._ask_upstream, len(stage.provider.requests_to("token"))
+
+    async def ask_and_lose_the_store(grant: object) -> object:
+        answer = await ask(grant)
+        store.broken = {"put_new", "swap"}
+        return answer
+
+    renewal._ask_upstream = ask_and_lose_the_store
+    began = stage.clock.now()
+    assert (await call(stage, client)).status_code == 503
+    assert stage.clock.now() - began < DELAY
+    store.broken = set()
+    answer = await call(stage, client)
+    assert answer.status_code == 200
+    assert len(stage.provider.requests_to("token")) == before + 1
+
+
 @pytest.mark.parametrize("outage", [0, OUTAGE])
 async def test_a_store_that_can_be_read_only_stops_no_call_whose_provider_is_to_be_asked_early(staged: SetStage, outage: int):
     stage = await staged(store_outage_seconds=outage, token_expiry_threshold_seconds=3000)
