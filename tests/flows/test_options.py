@@ -413,3 +413,28 @@ async def test_how_fast_another_process_notices(staged: SetStage):
     assert await call_status(slow, client) == 401
     with pytest.raises(ConfigurationError, match="revocation_delay_seconds"):
         await staged(revocation_delay_seconds=-1)
+
+
+@shows("store_outage_seconds")
+async def test_how_long_sessions_go_on_without_the_store(staged: SetStage):
+    strict, lenient = await staged(), await staged(store_outage_seconds=60)
+    for stage, statuses in ((strict, [503, 503]), (lenient, [200, 503])):
+        client = await stage.signed_in()
+        assert [await call_status(stage, client) for _ in range(2)] == [200, 200]
+        stage.store.broken = {"get", "put_new", "swap"}
+        stage.clock.advance(64)
+        assert await call_status(stage, client) == statuses[0]
+        stage.clock.advance(1)
+        assert await call_status(stage, client) == statuses[1]
+    with pytest.raises(ConfigurationError, match="store_outage_seconds"):
+        await staged(store_outage_seconds=-1)
+
+
+@shows("health_routes")
+async def test_health_routes_make_way_for_the_applications_own(staged: SetStage):
+    ours, theirs = await staged(), await staged(health_routes=False)
+    for path in ("/healthz", "/readyz"):
+        assert (await ours.http.get(BASE + path)).json()["status"] == "ok"
+        assert (await theirs.http.get(BASE + path)).status_code == 404
+        with pytest.raises(ConfigurationError, match="redirect_path"):
+            await staged(redirect_path=path)

@@ -55,6 +55,8 @@ EXAMPLES: dict[str, Any] = {
     "allowed_origins": ["https://app.example.com"],
     "allowed_hosts": ["mcp.internal"],
     "revocation_delay_seconds": 0,
+    "store_outage_seconds": 60,
+    "health_routes": False,
     "client_document_hosts": ["clients.internal"],
     "egress_proxy": "http://proxy.internal:3128",
     "http_client": httpx2.AsyncClient(),
@@ -128,6 +130,7 @@ def test_a_misspelt_option_is_refused(bridge: Any) -> None:
     [
         ("require_authorization_consent", "always"),
         ("revocation_delay_seconds", -1),
+        ("store_outage_seconds", -1),
         ("access_token_expiry_seconds", 0),
         ("fallback_refresh_token_expiry_seconds", -5),
         ("token_check_seconds", 0),

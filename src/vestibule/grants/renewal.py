@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from vestibule import reasons
@@ -51,6 +52,10 @@ class RenewalUnchecked(VestibuleError):
         self.trouble = trouble
 
 
+class _NotBegun(Unavailable):
+    """The store cannot be written, so the provider was not asked, and nothing is known against the grant."""
+
+
 class Renewal:
     """Renews upstream tokens: one request per grant and process, one per grant and lease across processes.
 
@@ -68,6 +73,7 @@ class Renewal:
         self.early = early
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
         self._running: dict[tuple[str, DataKey | None], asyncio.Task[Grant]] = {}
+        self._unwritten: set[asyncio.Task[None]] = set()
 
     def is_due(self, grant: Grant) -> bool:
         """Whether the provider has to be asked before the grant is used again."""
@@ -93,15 +99,21 @@ class Renewal:
         try:
             return await asyncio.shield(task)
         except Unavailable as error:
+            if isinstance(error, _NotBegun) and self.may_wait(grant):
+                return grant
             if error.reason is reasons.STORE_UNAVAILABLE:
                 raise
             self._pauses.put(grant.id, True, PAUSE_SECONDS)
             return self._as_it_is(grant)
 
-    def _as_it_is(self, grant: Grant) -> Grant:
-        """A provider that does not answer for the moment harms nobody while the old token holds and its last check is not old."""
+    def may_wait(self, grant: Grant) -> bool:
+        """Whether nobody is harmed if nothing is asked for the moment: the old token holds, and its last check is not old."""
         now, upstream = self._clock.now(), grant.upstream
-        if upstream is None or upstream.has_ended(now) or upstream.needs_check(now - CHECK_GRACE_SECONDS):
+        return upstream is None or not (upstream.has_ended(now) or upstream.needs_check(now - CHECK_GRACE_SECONDS))
+
+    def _as_it_is(self, grant: Grant) -> Grant:
+        """What there is, while the provider does not answer for the moment."""
+        if not self.may_wait(grant):
             raise Unavailable(
                 reasons.UPSTREAM_UNAVAILABLE, "its token cannot be renewed for the moment", retry_after=PAUSE_SECONDS
             )
@@ -126,7 +138,12 @@ class Renewal:
                 _can_be_renewed(grant)
             return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
 
-        grant = await self._grants.change(grant_id, rule, key)
+        try:
+            grant = await self._grants.change(grant_id, rule, key)
+        except RecordTooNew:
+            raise
+        except Unavailable as trouble:
+            raise _NotBegun(trouble.reason, trouble.detail, retry_after=trouble.retry_after) from trouble
         if grant is None:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
         return grant
@@ -157,18 +174,28 @@ class Renewal:
         """Keep what the provider answered; None if the grant is gone.
 
         The provider may have spent the refresh token that we hold (RFC 9700 §4.14.2), so this answer is all there is: trouble of the
-        store that passes while the lease lasts must not lose it.
+        store that passes while the lease lasts must not lose it. Nobody waits for that.
         """
+        try:
+            return await self._merged(answer, holder)
+        except RecordTooNew:
+            raise
+        except Unavailable:
+            task = asyncio.create_task(self._write_down_later(answer, holder))
+            self._unwritten.add(task)
+            task.add_done_callback(self._unwritten.discard)
+            raise
+
+    async def _write_down_later(self, answer: Grant, holder: str) -> None:
         until = self._clock.now() + LEASE_SECONDS
-        while True:
-            try:
-                return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
-            except RecordTooNew:
-                raise
-            except Unavailable:
-                if self._clock.now() >= until:
-                    raise
+        while self._clock.now() < until:
             await self._clock.sleep(_STORE_RETRY_SECONDS)
+            with suppress(Unavailable):
+                await self._merged(answer, holder)
+                return
+
+    async def _merged(self, answer: Grant, holder: str) -> Grant | None:
+        return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
 
     async def _release(self, grant_id: str, holder: str) -> None:
         await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)

@@ -3,11 +3,14 @@
 A token that was seen before costs one hash and one look into a dictionary: no signature, no store, no network. How long that holds is
 bounded three ways: by the token's own end, by the revocation delay (after which the grant is read again), and by the end of the
 provider's access token. A grant that ends in this process ends here at once.
+
+While the store does not answer, a token that was seen before may be good for longer, as long as the operator says and never beyond its end.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,15 +18,17 @@ from weakref import WeakValueDictionary
 
 from vestibule import reasons
 from vestibule.clock import Clock
-from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused
+from vestibule.events import Event, emit
 from vestibule.grants.access import AccessClaims, AccessTokens
 from vestibule.grants.code import REPLAY_GRACE_SECONDS
+from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant
 from vestibule.grants.renewal import Renewal
 from vestibule.grants.store import Grants
 from vestibule.tokens import AccessToken
 
-__all__ = ["Sessions"]
+__all__ = ["Carried", "Sessions"]
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -34,10 +39,16 @@ class _Session:
 
     Attributes:
         good_until: until when nothing has to be asked again; seconds since the epoch.
+        read_at: when the grant was last read as it is; never, if it is known to have changed since.
     """
 
     grant: Grant
     good_until: float
+    read_at: float = -math.inf
+
+    def forget(self) -> None:
+        """The grant has to be read before anybody goes on."""
+        self.good_until, self.read_at = 0, -math.inf
 
 
 @dataclass(slots=True)
@@ -50,6 +61,19 @@ class _Verified:
         self.good_until = float(self.claims.expires_at)
 
 
+@dataclass(slots=True)
+class Carried:
+    """Calls that were let through while the store did not answer.
+
+    Attributes:
+        since: the first of them, seconds since the epoch.
+        calls: how many.
+    """
+
+    since: float
+    calls: int = 0
+
+
 class Sessions:
     """Verifies our own access tokens.
 
@@ -59,7 +83,11 @@ class Sessions:
         renewal: keeps the provider's tokens alive.
         clock: the time.
         revocation_delay: seconds within which a grant that was ended elsewhere is noticed; 0 reads the store every time.
+        store_outage: seconds beyond that for which a session goes on while the store does not answer; 0: not at all.
         max_tokens: how many tokens are remembered.
+
+    Attributes:
+        carried: what was let through since the store stopped answering; None: it answers.
     """
 
     def __init__(
@@ -70,6 +98,7 @@ class Sessions:
         clock: Clock,
         *,
         revocation_delay: float,
+        store_outage: float = 0,
         max_tokens: int = 10_000,
     ) -> None:
         self._tokens = tokens
@@ -77,6 +106,8 @@ class Sessions:
         self._renewal = renewal
         self._now: Callable[[], float] = clock.now
         self._delay = revocation_delay
+        self._store_outage = store_outage
+        self.carried: Carried | None = None
         self._longest = revocation_delay + 1  # what is good for longer is from before the clock was set back
         self._max_tokens = max_tokens
         self._verified: dict[bytes, _Verified] = {}
@@ -102,13 +133,21 @@ class Sessions:
     async def _verify_anew(self, token: str, digest: bytes, known: _Verified | None, now: float) -> _Verified:
         claims = self._claims_known(known, now) or self._read(token, digest)
         changes = self._changes
-        grant = await self._living_grant(claims, now)
+        try:
+            grant = await self._living_grant(claims, now)
+        except _Unread as unread:
+            if known is None or not self._may_go_on(known):
+                raise unread.trouble from unread
+            self._carry()
+            return known
+        self.carried = None
         session = self._sessions.get(grant.id)
         if session is None:
             session = self._sessions[grant.id] = _Session(grant, 0)
         session.grant = grant
-        # What was read while something changed may be the state of before: it serves this request and is not kept.
-        session.good_until = self._good_until(grant) if changes == self._changes else 0
+        session.good_until, session.read_at = self._good_until(grant), now
+        if changes != self._changes:  # what was read may be the state of before: it serves this request and is not kept
+            session.forget()
         self._remember(digest, entry := _Verified(claims, session))
         return entry
 
@@ -123,7 +162,12 @@ class Sessions:
         return self._tokens.read(token)
 
     async def _living_grant(self, claims: AccessClaims, now: float) -> Grant:
-        grant = await self._grants.load(claims.grant_id, claims.data_key)
+        try:
+            grant = await self._grants.load(claims.grant_id, claims.data_key)
+        except RecordTooNew:
+            raise
+        except Unavailable as trouble:
+            raise _Unread(trouble) from trouble
         if grant is None:
             raise TokenRejected(reasons.GRANT_UNKNOWN)
         _is_alive(grant, claims, now)
@@ -164,7 +208,29 @@ class Sessions:
         session = self._sessions.get(grant.id)
         if session is not None:
             session.grant = grant
-            session.good_until = 0
+            session.forget()
+
+    def _may_go_on(self, known: _Verified) -> bool:
+        """Whether a token that was verified before is let through although its grant cannot be read."""
+        now, session = self._now(), known.session
+        if not self._store_outage or not 0 <= now - session.read_at < self._delay + self._store_outage:
+            return False
+        return now < min(known.good_until, session.grant.expires_at) and self._renewal.may_wait(session.grant)
+
+    def _carry(self) -> None:
+        """Count a call that was let through, and say so once in an outage."""
+        if self.carried is None:
+            self.carried = Carried(self._now())
+            detail = f"sessions that were verified before go on for at most {self._delay + self._store_outage:g} s"
+            emit(Event(name="operator", reason=reasons.STORE_UNAVAILABLE.code, detail=detail))
+        self.carried.calls += 1
+
+
+class _Unread(Exception):
+    """The grant of a token cannot be read: nothing is known against it."""
+
+    def __init__(self, trouble: Unavailable) -> None:
+        self.trouble = trouble
 
 
 def _is_alive(grant: Grant, claims: AccessClaims, now: float) -> None:

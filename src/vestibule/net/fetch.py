@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
+from vestibule.condition import Condition
 from vestibule.errors import Unavailable
 from vestibule.net.addresses import is_forbidden, is_internal_name
 from vestibule.net.client import guarded_client, trusted_client
@@ -157,6 +158,9 @@ class TrustedClient:
         timeout: seconds for a whole exchange.
         max_bytes: of an answer.
         clock: the time.
+
+    Attributes:
+        condition: whether whoever is asked answers; an error of theirs is no answer.
     """
 
     def __init__(
@@ -171,6 +175,7 @@ class TrustedClient:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._clock = clock or SystemClock()
+        self.condition = Condition()
 
     async def get(
         self,
@@ -256,13 +261,19 @@ class TrustedClient:
                 request = client.build_request(method, url, headers=headers, content=content, timeout=limits.seconds)
                 response = await client.send(request, stream=True, follow_redirects=False)
                 try:
-                    return FetchResult(response.status_code, response.headers, await limits.read(response))
+                    result = FetchResult(response.status_code, response.headers, await limits.read(response))
                 finally:
                     await response.aclose()
         except Exception as error:
+            self.condition.fails(self._clock.now(), reasons.UPSTREAM_UNAVAILABLE)
             # An operator's own client may be of another HTTP library of this family, with errors of its own.
             detail = error.detail if isinstance(error, FetchFailed) else type(error).__name__
             raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, f"{_host(url)}: {detail}") from error
+        if result.status < 500:
+            self.condition.works(self._clock.now())
+        else:
+            self.condition.fails(self._clock.now(), reasons.UPSTREAM_UNAVAILABLE)
+        return result
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:

@@ -125,6 +125,9 @@ class _SignIn(UpstreamClient):
         )
         self._people = people
 
+    async def contact(self) -> None:
+        self.condition.works(self._clock.now())
+
     def authorization_url(
         self,
         *,

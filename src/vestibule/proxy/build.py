@@ -33,10 +33,12 @@ from vestibule.protocol.server_metadata import check_issuer
 from vestibule.resource.addresses import AllowedHosts
 from vestibule.resource.step_up import ToolScopes
 from vestibule.server.hall import Hall, Lifetimes
+from vestibule.server.health import Readiness
 from vestibule.server.pages import Pages
 from vestibule.storage.locate import key_path, open_store
 from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
+from vestibule.upstream.contact import Contact
 
 if TYPE_CHECKING:
     from vestibule.proxy.oauth_proxy import OAuthProxy
@@ -56,6 +58,7 @@ class Built:
     directory: ClientDirectory
     dynamic: DynamicClients
     records: SealedRecords
+    readiness: Readiness
 
 
 def public_url(value: object, name: str) -> str:
@@ -73,20 +76,22 @@ def public_url(value: object, name: str) -> str:
     return text
 
 
-def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Built:
+def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, contact: Contact) -> Built:
     """Everything behind `proxy`, from its options."""
     clock = options.clock
     issuer = proxy.issuer
     store = open_store(options.client_storage, namespace=issuer, public_url=proxy.public_url, clock=clock)
     keyring = _keyring(options, store, proxy.public_url, issuer)
     sealer = Sealer(keyring)
-    records = SealedRecords(store, sealer)
+    records = SealedRecords(store, sealer, clock)
     grants = Grants(records, clock)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
     access_tokens = AccessTokens(
         keyring, sealer, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock
     )
-    sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=options.revocation_delay_seconds)
+    delay, outage = options.revocation_delay_seconds, options.store_outage_seconds
+    sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=delay, store_outage=outage)
+    readiness = Readiness(records, sessions, contact, clock, store_outage=outage)
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
     fetcher = Fetcher(clock, allowed_hosts=_document_hosts(proxy, options), egress_proxy=options.egress_proxy)
@@ -130,7 +135,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         end_grant=proxy.end_grant,
     )
     _say_addresses(proxy)
-    return Built(hall, sessions, directory, dynamic, records)
+    return Built(hall, sessions, directory, dynamic, records, readiness)
 
 
 def _say_addresses(proxy: OAuthProxy) -> None:

@@ -21,17 +21,20 @@ from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
-from vestibule.server import authorize, callback, consent, metadata, register, revoke, token
+from vestibule.server import authorize, callback, consent, health, metadata, register, revoke, token
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
 from vestibule.server.remember import ConsentMemory
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient
+from vestibule.upstream.contact import Contact
 from vestibule.verifiers.base import AuthProvider, TokenVerifier
 
 if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
 __all__ = ["OAuthProxy"]
+
+_ENDPOINTS = ("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect", *health.HEALTH_PATHS)
 
 
 class OAuthProxy(AuthProvider):
@@ -92,7 +95,7 @@ class OAuthProxy(AuthProvider):
         self.issuer = str(options.issuer_url or base_url)
         check_issuer(self.issuer)
         self.redirect_path = "/" + (options.redirect_path or "/auth/callback").lstrip("/")
-        if self.redirect_path in ("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect"):
+        if self.redirect_path in _ENDPOINTS:
             raise ConfigurationError(f"redirect_path {self.redirect_path!r} is the path of an endpoint.")
         self.is_loopback = is_loopback(url)
         self.allowed_origins = options.allowed_origins
@@ -111,7 +114,9 @@ class OAuthProxy(AuthProvider):
             fallback_life=options.fallback_access_token_expiry_seconds,
             rules=self._rules(options),
         )
-        self._built = build(self, options, self._upstream)
+        contact = Contact(lambda: self._connection.client if self._connection else None, self._connect, options.clock)
+        self._has_health_routes = options.health_routes
+        self._built = build(self, options, self._upstream, contact)
 
     def _provider_rules(self, options: Options) -> ProviderRules:
         """What is particular to the vendor. Provider classes override it."""
@@ -157,6 +162,7 @@ class OAuthProxy(AuthProvider):
             *callback.routes(hall, cookies),
             *token.routes(hall),
             *revoke.routes(hall),
+            *(health.routes(self._built.readiness) if self._has_health_routes else ()),
         ]
 
     def recognises(self, token: str) -> bool | None:

@@ -219,6 +219,7 @@ class OIDCProxy(OAuthProxy):
             private_key=options.upstream_private_key,
             extra_authorize_params={**audience, **(options.extra_authorize_params or {})},
             extra_token_params={**audience, **(options.extra_token_params or {})},
+            contact_url=str(config.jwks_uri) if config.jwks_uri else None,
             http=self._http,
             clock=options.clock,
         )

@@ -64,6 +64,8 @@ class CommonOptions(TypedDict, total=False):
         allowed_origins: web origins that may call the resource.
         allowed_hosts: further host names that requests to the resource may carry.
         revocation_delay_seconds: within how long a session that was ended by another process is noticed.
+        store_outage_seconds: how much longer sessions that were verified before go on while the store does not answer.
+        health_routes: answer ``/healthz`` and ``/readyz``.
         client_document_hosts: internal hosts whose documents may be fetched in spite of their addresses.
         egress_proxy: URL of the proxy through which documents named by clients are fetched.
         http_client: used for everything that goes to the provider.
@@ -104,6 +106,8 @@ class CommonOptions(TypedDict, total=False):
     allowed_origins: Sequence[str]
     allowed_hosts: Sequence[str]
     revocation_delay_seconds: float
+    store_outage_seconds: float
+    health_routes: bool
     client_document_hosts: Sequence[str]
     egress_proxy: str | None
     http_client: httpx2.AsyncClient | None
@@ -148,6 +152,8 @@ class Options:
     allowed_origins: Sequence[str] = ()
     allowed_hosts: Sequence[str] = ()
     revocation_delay_seconds: float = 5
+    store_outage_seconds: float = 0
+    health_routes: bool = True
     client_document_hosts: Sequence[str] = ()
     egress_proxy: str | None = None
     http_client: httpx2.AsyncClient | None = None
@@ -165,8 +171,9 @@ class Options:
         for name in ("tool_scopes", "scope_hierarchy"):
             for key, value in (getattr(self, name) or {}).items():
                 _check_list(f"{name}[{key!r}]", value)
-        if self.revocation_delay_seconds < 0:
-            raise ConfigurationError("revocation_delay_seconds must not be negative.")
+        for name in ("revocation_delay_seconds", "store_outage_seconds"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"{name} must not be negative.")
         for name in (
             "access_token_expiry_seconds",
             "fastmcp_access_token_expiry_seconds",

@@ -19,6 +19,7 @@ from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Code, Grant
 from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
+from vestibule.net.cache import TTLCache
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
@@ -33,10 +34,16 @@ _RELAYED = frozenset(
 )
 """Upstream errors that are about the user and mean the same to the client; any other is our or the provider's matter."""
 
+Unkept = TTLCache[tuple[str, str], tuple[Grant, CodeToken]]
+"""Sign-ins that the store could not keep, by state and the provider's code. That code is spent: a reload succeeds only with these."""
+
+_MAX_UNKEPT = 1000
+
 
 def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
     """The redirect URI that is registered with the provider."""
     finishing: SingleFlight[bytes, str] = SingleFlight()
+    unkept: Unkept = TTLCache(_MAX_UNKEPT, hall.clock)
 
     async def callback(request: Request) -> Response:
         parameters = read_query(request)
@@ -45,7 +52,7 @@ def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
         try:
             # Browsers ask twice (a reload, a preview). A provider that sees its code a second time ends the session (RFC 6749 §4.1.2),
             # so the same request at the same time is one exchange, with one code for whoever asks.
-            code = await finishing.share(request.scope["query_string"], partial(_finish, hall, login, parameters))
+            code = await finishing.share(request.scope["query_string"], partial(_finish, hall, login, parameters, unkept))
             response = back.send(hall, back.url(code=code))
         except UpstreamMisconfigured as error:
             _tell(login, error)
@@ -80,22 +87,18 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
     return login
 
 
-async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
+async def _finish(hall: Hall, login: Login, parameters: Parameters, unkept: Unkept) -> str:
     """Complete the login; gives the code for the client."""
     parameters.check_no_repeats()
     _provider_did_not_refuse(hall, parameters)
-    signed_in = await hall.upstream.complete(
-        code=parameters.require("code"),
-        issuer=parameters.get("iss"),
-        scopes=login.scopes,
-        nonce=login.nonce,
-        code_verifier=login.code_verifier,
-        resource=login.forward_resource,
-    )
-    code = CodeToken.new(hall.keyring, new_grant_id(login.state))
-    grant = _grant(hall, login, signed_in, code)
-    if not await hall.grants.create(grant):
-        raise OAuthError("access_denied", reasons.LOGIN_STATE, "the sign-in was completed before")
+    attempt = login.state, parameters.require("code")
+    grant, code = unkept.get(attempt) or await _signed_in(hall, login, parameters)
+    try:
+        await _keep(hall, grant)
+    except Unavailable:
+        unkept.put(attempt, (grant, code), hall.lifetimes.code)
+        raise
+    unkept.discard(attempt)
     emit(
         Event(
             name="signed_in",
@@ -106,6 +109,38 @@ async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
         )
     )
     return code.text
+
+
+async def _signed_in(hall: Hall, login: Login, parameters: Parameters) -> tuple[Grant, CodeToken]:
+    """The grant of whoever comes back, and the code for it.
+
+    The store is asked before the provider's code is spent: if it does not answer, whoever has to try again still can.
+    """
+    if await hall.grants.load(new_grant_id(login.state)) is not None:
+        raise _completed_before()
+    signed_in = await hall.upstream.complete(
+        code=parameters.require("code"),
+        issuer=parameters.get("iss"),
+        scopes=login.scopes,
+        nonce=login.nonce,
+        code_verifier=login.code_verifier,
+        resource=login.forward_resource,
+    )
+    code = CodeToken.new(hall.keyring, new_grant_id(login.state))
+    return _grant(hall, login, signed_in, code), code
+
+
+async def _keep(hall: Hall, grant: Grant) -> None:
+    """Write the grant. An earlier try may have done so, if only its answer was lost."""
+    if await hall.grants.create(grant):
+        return
+    kept = await hall.grants.load(grant.id)
+    if kept is None or kept.code.digest != grant.code.digest:
+        raise _completed_before()
+
+
+def _completed_before() -> OAuthError:
+    return OAuthError("access_denied", reasons.LOGIN_STATE, "the sign-in was completed before")
 
 
 def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:

@@ -169,6 +169,8 @@ class BridgeSettings(ProviderSettings):
     allowed_origins: TextList | None = None
     allowed_hosts: TextList | None = None
     revocation_delay_seconds: float | None = None
+    store_outage_seconds: float | None = None
+    health_routes: bool | None = None
     client_document_hosts: TextList | None = None
     egress_proxy: Text | None = None
     http_client: Code = None

@@ -8,6 +8,7 @@ May import ``keys`` and what lies below it; knows nothing of what the records me
 - :mod:`vestibule.storage.key_value` — any ``py-key-value-aio`` store, with what that protocol cannot promise
 - :mod:`vestibule.storage.lifted` — such a store on Redis or PostgreSQL, replaced by ours on the same server
 - :mod:`vestibule.storage.sealed` — records that are encrypted before they reach a store
+- :mod:`vestibule.storage.breaker`, :mod:`vestibule.storage.health` — whether a store works, and what is said of it
 - :mod:`vestibule.storage.locate` — from a setting to a store
 - :mod:`vestibule.storage.contract` — the tests that every store has to pass
 """

@@ -17,9 +17,10 @@ import asyncpg
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.health import Health
 from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
 from vestibule.storage.protocol import Record, new_version
-from vestibule.storage.remote import Health, PerLoop, shown_url
+from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["PostgresStore"]
 
@@ -45,8 +46,8 @@ _ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
 
 _BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
-# The server says that it did nothing, because of what others did at the same time.
-_NOT_DONE: Final = asyncpg.TransactionRollbackError
+# The server says that it did nothing, because of what others did at the same time, or because it was started anew and empty.
+_NOT_DONE: Final = (asyncpg.TransactionRollbackError, asyncpg.UndefinedTableError)
 _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (asyncpg.ReadOnlySQLTransactionError, "the server is read-only"),
     (asyncpg.DiskFullError, "the server's disk is full"),
@@ -63,12 +64,12 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 class _Opened:
-    """The pool of one event loop; None until the table is known to be there."""
+    """The pool of one event loop, and whether the table is known to be there."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.pool: Any = None
-        self.has_migrated = False
+        self.has_table = self.has_migrated = False
 
 
 class PostgresStore:
@@ -150,7 +151,7 @@ class PostgresStore:
             async with asyncio.timeout(self._timeout):
                 await self._pool()
         except _FAILURES as error:
-            raise self._health.failed(_trouble(error)) from error
+            raise self._health.failed(_trouble(error), is_read=False) from error
         return self._pools.here().has_migrated
 
     async def aclose(self) -> None:
@@ -172,20 +173,21 @@ class PostgresStore:
 
     async def _execute(self, statement: str, *values: Any, is_read: bool = False) -> list[Any]:
         """Run one statement; again if the server says that it did nothing, or if it only reads and the connection was broken."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                rows = await self._execute_now(statement.format(table=self._table), values)
+                rows = await self._execute_now(statement.format(table=self._table), values, deadline)
             except _FAILURES as error:
                 await self._renew(error)
                 if attempt < _ATTEMPTS and _may_repeat(error, is_read):
                     continue
-                raise self._health.failed(_trouble(error)) from error
+                raise self._health.failed(_trouble(error), is_read=is_read) from error
             break
-        self._health.works()
+        self._health.works(is_read=is_read or not rows)  # a write that was not done tells nothing of writing
         return rows
 
-    async def _execute_now(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        async with asyncio.timeout(self._timeout):
+    async def _execute_now(self, statement: str, values: tuple[Any, ...], deadline: float) -> list[Any]:
+        async with asyncio.timeout_at(deadline):
             pool = await self._pool()
             async with _connection(pool, self._timeout) as connection:
                 rows: list[Any] = await connection.fetch(statement, *values)
@@ -195,27 +197,22 @@ class PostgresStore:
         opened = self._pools.here()
         async with opened.lock:
             if opened.pool is None:
-                await self._open(opened)
+                opened.pool = await asyncpg.create_pool(
+                    **self._settings, min_size=0, statement_cache_size=0, reset=_nothing_to_reset
+                )
+            if not opened.has_table:
+                async with _connection(opened.pool, self._timeout) as connection:
+                    opened.has_migrated = await migrate(connection, self._table)
+                opened.has_table = True
         return opened.pool
 
-    async def _open(self, opened: _Opened) -> None:
-        pool = await asyncpg.create_pool(**self._settings, min_size=0, statement_cache_size=0, reset=_nothing_to_reset)
-        try:
-            async with _connection(pool, self._timeout) as connection:
-                opened.has_migrated = await migrate(connection, self._table)
-        except BaseException:
-            pool.terminate()
-            raise
-        opened.pool = pool
-
     async def _renew(self, error: Exception) -> None:
-        """Let go of connections to a server that is not, or no longer, the right one."""
+        """Let go of connections to a server that is not, or no longer, the right one, and look anew for a table that is gone."""
         opened = self._pools.here()
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and opened.pool is not None:
             await opened.pool.expire_connections()  # after a failover its name may stand for another
         if isinstance(error, asyncpg.UndefinedTableError):
-            self._pools.forget()  # somebody started the server anew, and empty
-            opened.pool.terminate()
+            opened.has_table = False
 
 
 @asynccontextmanager

@@ -25,9 +25,10 @@ from redis.asyncio import Redis
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
+from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
-from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, same_server, weaknesses
-from vestibule.storage.remote import Health, PerLoop, shown_url
+from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
+from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
 
@@ -69,6 +70,10 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.ConnectionError, "the server cannot be reached"),
     (OSError, "the server cannot be reached"),
 )
+_SAID: Final = {
+    "NOREPLICAS": "the server has too few replicas and cannot be written",
+    "MISCONF": "the server cannot write to its disk",
+}
 _IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 _SCANNED_AT_ONCE = 100
 
@@ -156,26 +161,34 @@ class RedisStore:
             except exceptions.NoScriptError:  # a new server, or one that was restarted: EVAL teaches it
                 return bool(await client.eval(script.text, *arguments))
 
-        return await self._asked(run)
+        return await self._asked(run, self._deadline(), is_read=False)
 
     async def _read(self, verb: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
         """Ask, and once more if the connection was broken: unlike a write, a read may be repeated."""
+        deadline = self._deadline()
         try:
-            return await self._asked(verb, is_last=False)
+            return await self._asked(verb, deadline, is_read=True, is_last=False)
         except exceptions.ConnectionError:
-            return await self._asked(verb)
+            return await self._asked(verb, deadline, is_read=True)
 
-    async def _asked(self, verb: Callable[[Client], Awaitable[_Answer]], *, is_last: bool = True) -> _Answer:
+    def _deadline(self) -> float:
+        """By the event loop's own clock."""
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _asked(
+        self, verb: Callable[[Client], Awaitable[_Answer]], deadline: float, *, is_read: bool, is_last: bool = True
+    ) -> _Answer:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(deadline):
                 answer = await verb(await ready(self._clients.here()))
         except _FAILURES as error:
             if issubclass(_kind(error), exceptions.ReadOnlyError):
-                await self.aclose()  # after a failover the name of the server may stand for another
+                with suppress(*_FAILURES):
+                    await reconnect(self._clients.here())
             if isinstance(error, exceptions.ConnectionError) and not is_last:
                 raise
-            raise self._health.failed(_trouble(error)) from error
-        self._health.works()
+            raise self._health.failed(_trouble(error), is_read=is_read) from error
+        self._health.works(is_read=is_read or not answer)  # a write that was not done tells nothing of writing
         await self._get_known()
         return answer
 
@@ -199,7 +212,7 @@ class RedisStore:
                     yield batch
                     batch = []
         except _FAILURES as error:
-            raise self._health.failed(_trouble(error)) from error
+            raise self._health.failed(_trouble(error), is_read=True) from error
         yield batch
 
     async def _many(self, keys: Iterable[str]) -> list[Record | None]:
@@ -233,8 +246,8 @@ def _kind(error: BaseException) -> type[BaseException]:
 
 
 def _trouble(error: BaseException) -> str:
-    kind = _kind(error)
-    return next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
+    kind, said = _kind(error), next((text for code, text in _SAID.items() if code in str(error)), None)
+    return said or next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
 
 
 def _literally(text: str) -> str:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from vestibule.errors import ConfigurationError
 
-__all__ = ["Client", "SCHEMES", "client_builder", "close", "ready", "same_server", "weaknesses"]
+__all__ = ["Client", "SCHEMES", "client_builder", "close", "ready", "reconnect", "same_server", "weaknesses"]
 
 Client: TypeAlias = "Redis | RedisCluster"
 Builder: TypeAlias = Callable[[], Client]
@@ -70,6 +70,14 @@ async def ready(client: Client) -> Client:
     if isinstance(client, RedisCluster):
         await client.initialize()
     return client
+
+
+async def reconnect(client: Client) -> None:
+    """Have connections made anew, because the name of the server may stand for another one now. Verbs that run are left alone."""
+    if isinstance(client, RedisCluster):
+        await client.aclose()  # it asks for its map when it is used again
+    else:
+        await client.connection_pool.disconnect(inuse_connections=False)
 
 
 async def close(client: Client) -> None:

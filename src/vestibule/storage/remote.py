@@ -1,20 +1,15 @@
-"""What the stores behind a network have in common: a client for each event loop, and one line in the log for each trouble."""
+"""What the stores behind a network have in common."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from vestibule import reasons
-from vestibule.errors import Unavailable
+__all__ = ["PerLoop", "shown_url"]
 
-__all__ = ["Health", "PerLoop", "shown_url"]
-
-_log = logging.getLogger("vestibule.storage")
 _Client = TypeVar("_Client")
 
 
@@ -40,31 +35,6 @@ class PerLoop(Generic[_Client]):
     def forget(self) -> _Client | None:
         """The client of the running loop, which is no longer ours: the next use makes another."""
         return self._clients.pop(asyncio.get_running_loop(), None)
-
-
-class Health:
-    """Whether a server works, said once when that changes.
-
-    Args:
-        name: what the log calls the store; no credentials.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._trouble = ""
-
-    def failed(self, trouble: str) -> Unavailable:
-        """Log what is wrong, once per kind of trouble, and return what to raise."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            _log.error("%s: %s", self._name, trouble)
-        return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
-
-    def works(self) -> None:
-        """Say that the trouble is over, if there was any."""
-        if self._trouble:
-            self._trouble = ""
-            _log.info("%s works again", self._name)
 
 
 def shown_url(url: str) -> str:

@@ -3,6 +3,8 @@
 The record's key is the associated data: what somebody else put into the store, or moved there from another key, does not open.
 It counts as absent, and is counted. It still holds its place: what :meth:`SealedRecords.put_new` finds there stays, so that a single
 use that was noted with a lost key is not possible again.
+
+All use of the store goes through here, so this is also where it is known whether the store works.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import logging
 from typing import Any
 
 from vestibule import reasons
+from vestibule.clock import Clock, SystemClock
 from vestibule.events import Event, emit
 from vestibule.keys.sealing import Sealer
+from vestibule.storage.breaker import Breaker
 from vestibule.storage.protocol import Store
 
 __all__ = ["SealedRecords"]
@@ -26,16 +30,25 @@ _PURPOSE = "record"
 class SealedRecords:
     """A store of JSON objects over a store of bytes.
 
+    Args:
+        store: where the sealed records go.
+        sealer: seals and opens them.
+        clock: the time.
+
     Attributes:
         store: where the sealed records go.
+        reading, writing: whether that works, each for itself: a replica of a store can often be read only.
         unreadable: how many records were met that do not open with the key ring.
     """
 
-    def __init__(self, store: Store, sealer: Sealer) -> None:
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock | None = None) -> None:
         self.store = store
         self.unreadable = 0
         self._told: set[str] = set()
         self._sealer = sealer
+        clock = clock or SystemClock()
+        self._reads, self._writes = Breaker(clock), Breaker(clock)
+        self.reading, self.writing = self._reads.condition, self._writes.condition
 
     async def get(self, key: str) -> tuple[dict[str, Any], int] | None:
         """The object and its version, or None if there is none that can be read.
@@ -43,7 +56,7 @@ class SealedRecords:
         Raises:
             Unavailable: the store fails.
         """
-        record = await self.store.get(key)
+        record = await self._reads.ask(self.store.get, key)
         if record is None:
             return None
         content = self.open(key, record.value)
@@ -54,11 +67,12 @@ class SealedRecords:
 
     async def put_new(self, key: str, content: dict[str, Any], ttl: float) -> bool:
         """Write an object if there is no record under the key. See :meth:`Store.put_new`."""
-        return await self.store.put_new(key, self._seal(key, content), ttl)
+        return await self._writes.ask(self.store.put_new, key, self._seal(key, content), ttl)
 
     async def swap(self, key: str, version: int, content: dict[str, Any] | None, ttl: float) -> bool:
         """Replace or delete the record if it still has the version. See :meth:`Store.swap`."""
-        return await self.store.swap(key, version, None if content is None else self._seal(key, content), ttl)
+        value = None if content is None else self._seal(key, content)
+        return await self._writes.ask(self.store.swap, key, version, value, ttl)
 
     def open(self, key: str, value: bytes) -> dict[str, Any] | None:
         """The object in the value of a record that was read from the store; None if it does not open."""

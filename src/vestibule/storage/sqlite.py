@@ -10,7 +10,6 @@ They never wait there: where another process holds the file, the verb sleeps and
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -20,15 +19,13 @@ from threading import RLock
 from typing import Any, Final
 from weakref import WeakSet
 
-from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.private_files import create_private_file
+from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
 
 __all__ = ["SQLiteStore"]
-
-_log = logging.getLogger("vestibule.storage")
 
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL,"
@@ -49,6 +46,7 @@ _SCAN: Final = (
     "SELECT key, value, version, expires_at FROM records WHERE key > ? AND key >= ? AND key < ? AND expires_at > ?"
     " ORDER BY key LIMIT 100"
 )
+_READS: Final = (_GET, _SCAN)
 
 # Seconds between tries while another process holds the file: about five in all, then the store counts as unavailable.
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.1, *[0.2] * 24)
@@ -86,7 +84,7 @@ class SQLiteStore:
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
         self._writes = 0
-        self._trouble = ""
+        self._health = Health(repr(self))
         if self.path is not None:
             _create(self.path)
             _stores.add(self)
@@ -146,12 +144,12 @@ class SQLiteStore:
                 return self._execute_now(statement, values)
             except sqlite3.Error as error:
                 if _primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    raise self._unavailable(error) from error
+                    raise self._unavailable(error, statement) from error
             await self._clock.sleep(pause)
         try:
             return self._execute_now(statement, values)
         except sqlite3.Error as error:
-            raise self._unavailable(error) from error
+            raise self._unavailable(error, statement) from error
 
     def _execute_now(self, statement: str, values: Sequence[Any]) -> tuple[list[Any], int]:
         # The lock keeps threads apart: SQLite counts changed rows per connection.
@@ -159,9 +157,7 @@ class SQLiteStore:
             connection = self._connection or self._open()
             cursor = connection.execute(statement, values)
             rows, changed = cursor.fetchall(), cursor.rowcount
-        if self._trouble:
-            self._trouble = ""
-            _log.info("%r works again", self)
+        self._health.works(is_read=statement in _READS or not changed)  # a write that was not done tells nothing of writing
         return rows, changed
 
     def _open(self) -> sqlite3.Connection:
@@ -182,16 +178,13 @@ class SQLiteStore:
             self._connection.close()
             self._connection = None
 
-    def _unavailable(self, error: sqlite3.Error) -> Unavailable:
-        """Log what is wrong, once per kind of trouble, and start afresh with the next try."""
-        trouble = _TROUBLE.get(_primary_code(error), str(error))
-        if trouble != self._trouble:
-            self._trouble = trouble
-            _log.error("%r: %s", self, trouble)
+    def _unavailable(self, error: sqlite3.Error, statement: str) -> Unavailable:
+        """What to raise. The next try starts afresh."""
         if self.path is not None:
             with self._lock:
                 self._close()
-        return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
+        trouble = _TROUBLE.get(_primary_code(error), str(error))
+        return self._health.failed(trouble, is_read=statement in _READS)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:

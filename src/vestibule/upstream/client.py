@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from vestibule.clock import Clock
+from vestibule.condition import Condition
 from vestibule.errors import ConfigurationError, UpstreamMisconfigured, UpstreamRefused
 from vestibule.net.fetch import TrustedClient
 from vestibule.protocol.scopes import format_scope
@@ -46,6 +47,7 @@ _TOKEN_PROTOCOL: Final = frozenset(
         "client_assertion_type",
     }
 )
+_CONTACT_SECONDS: Final = 5.0
 _UNKNOWN_TOKEN: Final = frozenset({"unsupported_token_type", "invalid_token"})
 
 
@@ -62,6 +64,7 @@ class UpstreamClient:
         private_key: PEM or JWK for ``private_key_jwt``.
         extra_authorize_params: sent with every authorization request; they win over what an MCP client wishes.
         extra_token_params: sent with every exchange and refresh.
+        contact_url: what anybody may read there, to see whether it answers; None: the token endpoint says at least that this was no request.
         http: for operator-configured addresses.
         clock: the time.
 
@@ -81,6 +84,7 @@ class UpstreamClient:
         private_key: PrivateKey | None = None,
         extra_authorize_params: Mapping[str, str] | None = None,
         extra_token_params: Mapping[str, str] | None = None,
+        contact_url: str | None = None,
         http: TrustedClient,
         clock: Clock,
     ) -> None:
@@ -92,6 +96,7 @@ class UpstreamClient:
         self._revocation_endpoint = revocation_endpoint
         self._extra_authorize_params = dict(extra_authorize_params or {})
         self._extra_token_params = dict(extra_token_params or {})
+        self._contact_url = contact_url or token_endpoint
         self._http = http
         self._clock = clock
         self._credentials = ClientCredentials.choose(
@@ -106,6 +111,19 @@ class UpstreamClient:
     def credentials(self) -> ClientCredentials:
         """Who this server is at the provider."""
         return self._credentials
+
+    @property
+    def condition(self) -> Condition:
+        """Whether the provider answers."""
+        return self._http.condition
+
+    async def contact(self) -> None:
+        """Ask the provider for something that needs no credentials; :attr:`condition` then tells whether it answered.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        await self._http.get(self._contact_url, timeout=_CONTACT_SECONDS)
 
     def authorization_url(
         self,
