@@ -2,7 +2,8 @@
 
 A token that was seen before costs one hash and one look into a dictionary: no signature, no store, no network. How long that holds is
 bounded three ways: by the token's own end, by the revocation delay (after which the grant is read again), and by the end of the
-provider's access token. A grant that ends in this process ends here at once.
+provider's access token. A grant that ends in this process ends here at once; of one that ends in another process this one hears
+where the store can tell, and reads the record again at the next use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vestibule.grants.access import AccessClaims, AccessTokens
 from vestibule.grants.code import REPLAY_GRACE_SECONDS
 from vestibule.grants.model import Grant
 from vestibule.grants.renewal import Renewal
-from vestibule.grants.store import Grants
+from vestibule.grants.store import Grants, record_key
 from vestibule.tokens import AccessToken
 
 __all__ = ["Sessions"]
@@ -33,11 +34,19 @@ class _Session:
     """What is known of a grant, shared by all its tokens.
 
     Attributes:
+        grant: as it was last read; not there before that.
         good_until: until when nothing has to be asked again; seconds since the epoch.
+        changes: how often it has changed, or may have, since this process knows it.
     """
 
-    grant: Grant
-    good_until: float
+    grant: Grant = field(init=False)
+    good_until: float = 0
+    changes: int = 0
+
+    def outdate(self) -> None:
+        """It is read again at its next use, and what is just being read is not kept."""
+        self.good_until = 0
+        self.changes += 1
 
 
 @dataclass(slots=True)
@@ -80,8 +89,7 @@ class Sessions:
         self._longest = revocation_delay + 1  # what is good for longer is from before the clock was set back
         self._max_tokens = max_tokens
         self._verified: dict[bytes, _Verified] = {}
-        self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()
-        self._changes = 0
+        self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()  # by the key of the record
         grants.on_change(self._grant_changed)
 
     async def verify(self, token: str) -> AccessToken:
@@ -100,16 +108,22 @@ class Sessions:
 
     async def _verify_anew(self, token: str, digest: bytes, known: _Verified | None, now: float) -> _Verified:
         claims = known.claims if known is not None and known.good_until > now else self._read(token, digest)
-        changes = self._changes
-        grant = await self._living_grant(claims, now)
-        session = self._sessions.get(grant.id)
-        if session is None:
-            session = self._sessions[grant.id] = _Session(grant, 0)
-        session.grant = grant
-        # What was read while something changed may be the state of before: it serves this request and is not kept.
-        session.good_until = self._good_until(grant) if changes == self._changes else 0
+        self._grants.listen(self._heard)
+        session = self._session(claims.grant_id)
+        changes = session.changes
+        session.grant = grant = await self._living_grant(claims, now)
+        # What was read while it changed may be the state of before: it serves this request and is not kept.
+        session.good_until = self._good_until(grant, now) if changes == session.changes else 0
         self._remember(digest, entry := _Verified(claims, session))
         return entry
+
+    def _session(self, grant_id: str) -> _Session:
+        """There before the grant is read, so that a change meanwhile finds it."""
+        key = record_key(grant_id)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = _Session()
+        return session
 
     def _read(self, token: str, digest: bytes) -> AccessClaims:
         self._verified.pop(digest, None)
@@ -132,9 +146,9 @@ class Sessions:
         _is_alive(grant, claims, now)
         return grant
 
-    def _good_until(self, grant: Grant) -> float:
-        """Until when nothing has to be asked again. With no revocation delay: not even once more."""
-        until = min(self._now() + self._delay, grant.expires_at)
+    def _good_until(self, grant: Grant, now: float) -> float:
+        """Until when nothing has to be asked again, if it was read after `now`. With no revocation delay: not even once more."""
+        until = min(now + self._delay, grant.expires_at)
         if grant.upstream is not None:
             ends = grant.upstream.expires_at
             until = min(until, until if ends is None else ends - self._renewal.early, grant.upstream.check_at or until)
@@ -148,11 +162,21 @@ class Sessions:
 
     def _grant_changed(self, grant: Grant) -> None:
         """A change made by this process counts at once."""
-        self._changes += 1
-        session = self._sessions.get(grant.id)
+        session = self._sessions.get(record_key(grant.id))
         if session is not None:
             session.grant = grant
-            session.good_until = 0
+            session.outdate()
+
+    def _heard(self, announced: str | None) -> None:
+        """Another process says that it changed a grant; None: any of them may have changed unheard.
+
+        Whoever can announce can make us read again, and nothing else. What names no session of ours costs a look into a dictionary.
+        """
+        if announced is None:
+            for known in list(self._sessions.values()):
+                known.outdate()
+        elif session := self._sessions.get(announced):
+            session.outdate()
 
 
 def _is_alive(grant: Grant, claims: AccessClaims, now: float) -> None:

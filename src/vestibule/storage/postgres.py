@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.announcements import Announcements
+from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
 from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import Health, PerLoop, shown_url
@@ -75,13 +78,18 @@ class PostgresStore:
     """A :class:`~vestibule.storage.protocol.Store` in one table, which is made if it is not there. For several event loops.
 
     Args:
-        url: e.g. ``postgresql://user:password@host:5432/database?sslmode=verify-full``, as ``asyncpg`` and ``libpq`` read it.
+        url: e.g. ``postgresql://user:password@host:5432/database?sslmode=verify-full``, as ``asyncpg`` and ``libpq`` read it;
+            with `listen_url`, percent-encoded, as one more parameter.
         table: its name, perhaps with a schema before it.
         prefix: what every key in the table starts with.
         clock: the time.
         timeout: seconds that a verb may take.
-        max_connections: for each event loop.
+        max_connections: for each event loop; one more listens.
+        listen_url: of the server itself, where `url` is that of a pooler in transaction mode, through which nobody can listen.
         options: further options of ``asyncpg.connect``, e.g. ``host`` and ``password`` in place of a URL.
+
+    Attributes:
+        announcements: what reaches other processes at once.
 
     Raises:
         ConfigurationError: `table` is no name.
@@ -96,13 +104,16 @@ class PostgresStore:
         clock: Clock | None = None,
         timeout: float = 5.0,
         max_connections: int = 10,
+        listen_url: str | None = None,
         **options: Any,
     ) -> None:
         try:
             self._table = checked_table(table)
         except ValueError as error:
             raise ConfigurationError(f"client_storage: {error}") from error
-        self._settings = {"dsn": url, "timeout": timeout, "max_size": max_connections, **options}
+        url, named = part_listen_url(url)
+        self._settings = {"dsn": url, "timeout": timeout, **options}
+        self._max_connections = max_connections
         shown = shown_url(url) if url else f"postgresql://{options.get('host', '')}/{options.get('database', '')}"
         self._name = f"<PostgresStore {shown} {table}>"
         self._health = Health(self._name)
@@ -111,6 +122,9 @@ class PostgresStore:
         self._timeout = timeout
         self._writes = 0
         self._pools = PerLoop(_Opened)
+        say = partial(self._execute, is_read=True)  # like a read, it may be repeated
+        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, _trouble)
+        self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
         return self._name
@@ -155,6 +169,7 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
+        await self.announcements.aclose()
         opened = self._pools.forget()
         if opened is None or opened.pool is None:
             return
@@ -199,7 +214,8 @@ class PostgresStore:
         return opened.pool
 
     async def _open(self, opened: _Opened) -> None:
-        pool = await asyncpg.create_pool(**self._settings, min_size=0, statement_cache_size=0, reset=_nothing_to_reset)
+        sizes = {"min_size": 0, "max_size": self._max_connections}
+        pool = await asyncpg.create_pool(**self._settings, **sizes, statement_cache_size=0, reset=_nothing_to_reset)
         try:
             async with _connection(pool, self._timeout) as connection:
                 opened.has_migrated = await migrate(connection, self._table)

@@ -46,18 +46,20 @@ class Health:
     """Whether a server works, said once when that changes.
 
     Args:
-        name: what the log calls the store; no credentials.
+        name: what the log calls it; no credentials.
+        level: how grave a failure is, a level of ``logging``.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, level: int = logging.ERROR) -> None:
         self._name = name
+        self._level = level
         self._trouble = ""
 
     def failed(self, trouble: str) -> Unavailable:
         """Log what is wrong, once per kind of trouble, and return what to raise."""
         if trouble != self._trouble:
             self._trouble = trouble
-            _log.error("%s: %s", self._name, trouble)
+            _log.log(self._level, "%s: %s", self._name, trouble)
         return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
 
     def works(self) -> None:
