@@ -119,8 +119,10 @@ class Grants:
             before[:] = [] if grant.ended else [grant]
             return grant.end(reason.code, self._clock.now())
 
-        await self.change(grant_id, rule)
+        ended = await self.change(grant_id, rule)
         if not before:
+            if ended is not None:
+                self._tell_here(ended)  # another process did it, and this one may not have heard
             return None
         emit(
             Event(
@@ -157,9 +159,12 @@ class Grants:
             await self._tell(held.grant, changed)
         return done
 
-    async def _tell(self, before: Grant, changed: Grant) -> None:
+    def _tell_here(self, changed: Grant) -> None:
         for listener in self._listeners:
             listener(changed)
+
+    async def _tell(self, before: Grant, changed: Grant) -> None:
+        self._tell_here(changed)
         if self._announcements is not None and _takes_away(before, changed):
             await self._announcements.announce(record_key(changed.id))
 

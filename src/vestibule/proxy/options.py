@@ -63,7 +63,7 @@ class CommonOptions(TypedDict, total=False):
         tool_scopes: scopes per tool, resource or prompt.
         allowed_origins: web origins that may call the resource.
         allowed_hosts: further host names that requests to the resource may carry.
-        revocation_delay_seconds: within how long a session that was ended by another process is noticed.
+        revocation_delay_seconds: within how long, at the latest, a session that was ended by another process is noticed.
         client_document_hosts: internal hosts whose documents may be fetched in spite of their addresses.
         egress_proxy: URL of the proxy through which documents named by clients are fetched.
         http_client: used for everything that goes to the provider.

@@ -73,7 +73,7 @@ class Announcements:
         channel: what carries them.
         name: what the log calls the store.
         probe_every: seconds between two proofs that the channel still carries.
-        probe_within: seconds after which what was sent counts as lost.
+        probe_within: seconds after which it counts as lost.
     """
 
     def __init__(self, channel: Channel, name: str, *, probe_every: float = 10.0, probe_within: float = 5.0) -> None:
@@ -92,7 +92,7 @@ class Announcements:
     async def announce(self, text: str) -> None:
         """Tell all who listen, within about a second. Never raises: what it is about has happened, whoever hears of it."""
         try:
-            await self._say(text)
+            await self._say(text, _PATIENCE)
         except Exception as error:
             self._say_trouble(error)
 
@@ -140,7 +140,7 @@ class Announcements:
         connection that is broken in between stays silent, and some servers accept what they then do not deliver.
         """
         probe = f"probe/{token_hex(16)}"
-        await self._say(probe)
+        await self._say(probe, self._probe_within)
         if not await self._hear(listening, ear, self._probe_within, until=probe):
             raise NotHeard
         if not listening.are_heard:
@@ -160,8 +160,8 @@ class Announcements:
                 listening.tell(announced)
         return False
 
-    async def _say(self, text: str) -> None:
-        async with asyncio.timeout(_PATIENCE):
+    async def _say(self, text: str, within: float) -> None:
+        async with asyncio.timeout(within):
             await self._channel.say(text)
 
     def _say_trouble(self, error: Exception) -> None:

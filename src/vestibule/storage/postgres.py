@@ -20,7 +20,8 @@ from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.storage.announcements import Announcements
 from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
-from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
+from vestibule.storage.postgres_schema import TABLE, checked_table, migrate
+from vestibule.storage.postgres_trouble import FAILURES, may_repeat, trouble
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import Health, PerLoop, shown_url
 
@@ -45,24 +46,6 @@ _SCAN: Final = (
 )
 
 _ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
-
-_BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-_FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
-# The server says that it did nothing, because of what others did at the same time.
-_NOT_DONE: Final = asyncpg.TransactionRollbackError
-_TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (asyncpg.ReadOnlySQLTransactionError, "the server is read-only"),
-    (asyncpg.DiskFullError, "the server's disk is full"),
-    (asyncpg.InsufficientPrivilegeError, "the role may not do what is needed: select, insert, update and delete on the table"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "the server refuses the credentials"),
-    (asyncpg.InvalidCatalogNameError, "the database does not exist"),
-    (asyncpg.TooManyConnectionsError, "the server has no connection left"),
-    (asyncpg.CannotConnectNowError, "the server is starting or stopping"),
-    (asyncpg.QueryCanceledError, "the server does not answer in time"),
-    (TimeoutError, "the server does not answer in time"),
-    (OSError, "the server cannot be reached"),
-    *((kind, "the connection broke") for kind in _BROKEN),
-)
 
 
 class _Opened:
@@ -123,7 +106,7 @@ class PostgresStore:
         self._writes = 0
         self._pools = PerLoop(_Opened)
         say = partial(self._execute, is_read=True)  # like a read, it may be repeated
-        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, _trouble)
+        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, trouble)
         self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
@@ -163,8 +146,8 @@ class PostgresStore:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._pool()
-        except _FAILURES as error:
-            raise self._health.failed(_trouble(error)) from error
+        except FAILURES as error:
+            raise self._health.failed(trouble(error)) from error
         return self._pools.here().has_migrated
 
     async def aclose(self) -> None:
@@ -173,7 +156,7 @@ class PostgresStore:
         opened = self._pools.forget()
         if opened is None or opened.pool is None:
             return
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             async with asyncio.timeout(self._timeout):
                 await opened.pool.close()
 
@@ -190,11 +173,11 @@ class PostgresStore:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 rows = await self._execute_now(statement.format(table=self._table), values)
-            except _FAILURES as error:
+            except FAILURES as error:
                 await self._renew(error)
-                if attempt < _ATTEMPTS and _may_repeat(error, is_read):
+                if attempt < _ATTEMPTS and may_repeat(error, is_read):
                     continue
-                raise self._health.failed(_trouble(error)) from error
+                raise self._health.failed(trouble(error)) from error
             break
         self._health.works()
         return rows
@@ -249,17 +232,5 @@ async def _connection(pool: Any, seconds: float) -> AsyncIterator[Any]:
         await pool.release(connection)
 
 
-def _may_repeat(error: Exception, is_read: bool) -> bool:
-    if isinstance(error, TimeoutError):  # it is an OSError, too, but the time is over
-        return False
-    return isinstance(error, _NOT_DONE) or (is_read and isinstance(error, _BROKEN))
-
-
 async def _nothing_to_reset(connection: Any) -> None:
     """In place of the statements by which a pool puts back what a user of a connection changed: each would be one more round trip."""
-
-
-def _trouble(error: BaseException) -> str:
-    if isinstance(error, SchemaTooNew):
-        return str(error)
-    return next((text for kind, text in _TROUBLE if isinstance(error, kind)), f"the server reports {type(error).__name__}")
