@@ -152,13 +152,18 @@ async def test_what_ended_while_nobody_could_hear_is_noticed_with_the_next_conne
     await refused(row.second, token)
 
 
-async def test_a_process_that_is_asked_to_end_it_again_has_not_to_hear_of_it(row: Row) -> None:
+@pytest.mark.parametrize("met", ["by another revocation", "by a refresh"])
+async def test_a_process_that_meets_the_end_need_not_hear_of_it(row: Row, met: str) -> None:
     client = await row.remembered()
     token = client.tokens["access_token"]
     row.air.is_broken = True
-    for house in (row.first, row.second):
-        assert (await house.revoke(client, token)).status == 200
-        assert (await house.call(token)).status == 401
+    assert (await row.first.revoke(client, token)).status == 200
+    assert (await row.second.call(token)).status == 200
+    if met == "by another revocation":
+        assert (await row.second.revoke(client, token)).status == 200
+    else:
+        assert (await row.second.refresh(client, client.tokens["refresh_token"])).error == "invalid_grant"
+    assert (await row.second.call(token)).status == 401
 
 
 async def test_without_a_channel_the_floor_holds(row: Row) -> None:

@@ -56,7 +56,7 @@ class Grants:
         self._listeners: list[Callable[[Grant], object]] = []
 
     def on_change(self, listener: Callable[[Grant], object]) -> None:
-        """Call `listener` with every grant that this process changes, before the change is answered."""
+        """Call `listener` with every grant that this process changes or finds ended, before that is answered."""
         self._listeners.append(listener)
 
     def listen(self, hear: Hearer) -> None:
@@ -119,10 +119,8 @@ class Grants:
             before[:] = [] if grant.ended else [grant]
             return grant.end(reason.code, self._clock.now())
 
-        ended = await self.change(grant_id, rule)
+        await self.change(grant_id, rule)
         if not before:
-            if ended is not None:
-                self._tell_here(ended)  # another process did it, and this one may not have heard
             return None
         emit(
             Event(
@@ -147,6 +145,8 @@ class Grants:
     async def _hold(self, grant_id: str, key: DataKey | None) -> Held | None:
         found = await self._records.get(record_key(grant_id))
         grant = Grant.from_record(found[0]).unlocked(key) if found else None
+        if grant is not None and grant.ended:
+            self._tell_here(grant)  # another process may have ended it, and this one not have heard
         return Held(grant, found[1]) if found and grant else None
 
     async def _swap(self, held: Held, changed: Grant) -> bool:

@@ -50,10 +50,12 @@ class PostgresChannel:
         self._trouble = trouble
 
     async def say(self, text: str) -> None:
+        """See :meth:`~vestibule.storage.announcements.Channel.say`."""
         await self._execute(_NOTIFY, self._name, text)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Ear]:
+        """See :meth:`~vestibule.storage.announcements.Channel.open`."""
         waiting: asyncio.Queue[str | None] = asyncio.Queue(_MOST_WAITING)
         async with asyncio.timeout(self._timeout):
             connection = await asyncpg.connect(**self._settings, statement_cache_size=0)
@@ -67,6 +69,7 @@ class PostgresChannel:
                 await connection.close(timeout=1)
 
     def trouble(self, error: Exception) -> str:
+        """See :meth:`~vestibule.storage.announcements.Channel.trouble`."""
         if isinstance(error, NotHeard):
             return "what is notified does not arrive: behind a pooler in transaction mode, listen_url has to name the server itself"
         return error.detail if isinstance(error, Unavailable) else self._trouble(error)

@@ -40,6 +40,7 @@ class RedisChannel:
         self._trouble = trouble
 
     async def say(self, text: str) -> None:
+        """See :meth:`~vestibule.storage.announcements.Channel.say`."""
         try:
             await self._publish(text)
         except exceptions.ConnectionError:  # a connection of before; to say it twice does no harm
@@ -47,6 +48,7 @@ class RedisChannel:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Ear]:
+        """See :meth:`~vestibule.storage.announcements.Channel.open`."""
         client = await one_server(self._build)
         subscription = client.pubsub()
         try:
@@ -63,6 +65,7 @@ class RedisChannel:
         await client.publish(self._name, text)
 
     def trouble(self, error: Exception) -> str:
+        """See :meth:`~vestibule.storage.announcements.Channel.trouble`."""
         if isinstance(error, exceptions.NoPermissionError):
             return f"the user may not publish and subscribe on the channel {self._name}"
         return "what is published does not arrive" if isinstance(error, NotHeard) else self._trouble(error)
