@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
+import os
+import sys
+from base64 import urlsafe_b64decode
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,6 +20,7 @@ import pytest
 from key_value.aio.stores.redis import RedisStore as ForeignRedis
 from redis.asyncio import Redis
 from tests.races.air import refused, until
+from tests.stores.ender import named
 from tests.stores.halls import Halls, halls
 from tests.stores.servers import PostgresServer, RedisServer, Server, pgbouncer
 
@@ -25,6 +32,8 @@ from vestibule.storage.redis import RedisStore
 from vestibule.testing import FakeClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("RS-30", "RV-05")]
+
+ROOT = Path(__file__).parents[2]
 
 Make = Callable[[FakeClock], Store]
 
@@ -55,6 +64,24 @@ async def test_what_ends_in_one_is_refused_by_the_other(backend, caplog: pytest.
         for _ in range(3):
             await both.work()
     assert told(caplog) == []
+
+
+async def test_what_another_process_ends_is_refused_here(backend) -> None:
+    server, _ = backend
+    name = f"records_{uuid4().hex}"
+    async with halls(lambda clock: named(server.url, name, clock)) as both:
+        client = await both.client()
+        await both.heard()
+        await both.remember(client)
+        token = client.tokens["access_token"]
+        payload = token.split(".")[1]
+        grant_id = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["gid"]
+        place = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+        command = [sys.executable, "-m", "tests.stores.ender", server.url, name, grant_id]
+        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **place})
+        assert await process.wait() == 0
+        for house in (both.first, both.second):
+            await refused(house, token)
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -228,6 +255,30 @@ async def flood(server: Server, both: Halls) -> None:
     admin = await asyncpg.connect(server.url)
     await admin.execute(f"SELECT pg_notify('{name}', repeat('x', 100) || n) FROM generate_series(1, 30000) n")
     await admin.close()
+
+
+async def test_between_two_announcements_others_have_their_turn(redis_server: RedisServer) -> None:
+    """What has already come could be read on and on, and no request be answered meanwhile."""
+    store = RedisStore(redis_server.url, prefix=uuid4().hex)
+    loop, turn, heard_in = asyncio.get_running_loop(), 0, Counter[int]()
+
+    def tick() -> None:
+        nonlocal turn
+        turn += 1
+        ticking[0] = loop.call_soon(tick)
+
+    ticking = [loop.call_soon(tick)]
+    store.announcements.listen(lambda _: heard_in.update([turn]))
+    await until(lambda: store.announcements.are_heard)
+    pipeline = (client := Redis.from_url(redis_server.url)).pipeline(transaction=False)
+    for _ in range(2000):
+        pipeline.publish(store.announcements._channel._name, "junk")
+    await pipeline.execute()
+    await until(lambda: heard_in.total() > 2000)
+    assert max(heard_in.values()) == 1
+    ticking[0].cancel()
+    await client.aclose()
+    await store.aclose()
 
 
 def test_a_server_that_stops_leaves_nothing_behind(backend, caplog: pytest.LogCaptureFixture) -> None:
