@@ -16,5 +16,6 @@ only the claim "a known token costs no store read, no network and no public-key 
     walk         one whole login, as a client and a browser do it
     counting     what one call did: store reads, network requests, public-key operations
     verify, calls, opaque, login, register, footprint    the row groups
+    spread       how fast the end of a session reaches another process; a command of its own
     report       table, JSON, picture
 """

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +199,28 @@ class PostgresServer(Server):
         system = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         on_path = [Path(where).resolve().parent for where in [shutil.which("postgres")] if where]
         return next((place for place in [*on_path, *reversed(system), *packaged] if (place / "initdb").exists()), None)
+
+
+@contextmanager
+def pgbouncer(server: PostgresServer, **settings: int) -> Iterator[str]:
+    """The URL of a pooler in front of the server, in transaction mode."""
+    program = shutil.which("pgbouncer") or next((str(p) for p in [Path("/usr/sbin/pgbouncer")] if p.exists()), None)
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    port, folder = free_port(), Path(tempfile.mkdtemp(prefix="vestibule-pgbouncer-"))
+    folder.chmod(0o755)
+    (folder / "users").write_text('"vestibule" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\npostgres = host=127.0.0.1 port={server.port} user=vestibule\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\npool_mode = transaction\n"
+        "server_reset_query = DISCARD ALL\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+    )
+    process = subprocess.Popen([program, folder / "pgbouncer.ini"], **QUIET, **server.user)
+    place = ["-h", "127.0.0.1", "-p", str(port)]
+    try:
+        wait_until(lambda: subprocess.run([server.programs / "pg_isready", *place], **QUIET).returncode == 0)
+        yield f"postgresql://vestibule@127.0.0.1:{port}/postgres"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)

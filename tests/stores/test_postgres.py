@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.stores.servers import QUIET, PostgresServer, free_port, wait_until
+from tests.stores.servers import PostgresServer
 
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.storage import postgres_schema
@@ -123,31 +120,6 @@ async def test_reads_writes_and_purges_use_the_indexes(
 def test_a_table_name_is_only_a_name(name: str) -> None:
     with pytest.raises(ConfigurationError, match="table name"):
         PostgresStore("postgresql://host/name", table=name)
-
-
-@pytest.fixture(scope="module")
-def pooler(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a pgbouncer that hands out another connection for each transaction."""
-    program = shutil.which("pgbouncer") or next((str(p) for p in [Path("/usr/sbin/pgbouncer")] if p.exists()), None)
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
-    port, folder = free_port(), Path("/tmp") / f"vestibule-pgbouncer-{uuid4().hex}"
-    folder.mkdir(mode=0o755)
-    (folder / "users").write_text('"vestibule" ""\n')
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\npostgres = host=127.0.0.1 port={postgres_server.port} user=vestibule\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-        f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\npool_mode = transaction\n"
-        "server_round_robin = 1\nserver_reset_query_always = 1\nserver_reset_query = DISCARD ALL\nmin_pool_size = 4\n"
-    )
-    process = subprocess.Popen([program, folder / "pgbouncer.ini"], **QUIET, **postgres_server.user)
-    place = ["-h", "127.0.0.1", "-p", str(port)]
-    try:
-        wait_until(lambda: subprocess.run([postgres_server.programs / "pg_isready", *place], **QUIET).returncode == 0)
-        yield f"postgresql://vestibule@127.0.0.1:{port}/postgres"
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder)
 
 
 @pytest.mark.spec("TK-11", "RF-08")

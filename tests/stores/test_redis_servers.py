@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis.asyncio import Redis, Sentinel
+from tests.races.air import until
 from tests.stores.servers import RedisServer, wait_until
 
 from vestibule.errors import ConfigurationError, Unavailable
@@ -72,6 +73,8 @@ async def test_the_rights_that_the_documentation_names_are_enough(redis_server: 
     assert redis_server.ask(*rule.split()) == b"+OK"
     store = RedisStore(f"redis://vestibule:password@127.0.0.1:{redis_server.port}")
     await works(store)
+    store.announcements.listen(lambda _: None)
+    await until(lambda: store.announcements.are_heard)
     await store.aclose()
     assert redis_server.ask("ACL", "SETUSER", "vestibule", "-evalsha", "-eval") == b"+OK"
     with pytest.raises(Unavailable, match="may not run what is needed"):
@@ -118,31 +121,6 @@ def test_it_is_used_from_one_event_loop_after_the_other(redis_server: RedisServe
         asyncio.run(use())
 
 
-@pytest.fixture
-def watched() -> Iterator[tuple[RedisServer, RedisServer, RedisServer]]:
-    """A master, its replica, and a Sentinel."""
-    servers: list[RedisServer] = []
-
-    def started(*options: str) -> RedisServer:
-        servers.append(RedisServer(*options))
-        servers[-1].start()
-        return servers[-1]
-
-    try:
-        master = started("--repl-diskless-sync-delay", "0")
-        replica = started("--replicaof", "127.0.0.1", str(master.port))
-        sentinel = started("--sentinel")
-        sentinel.ask("SENTINEL", "MONITOR", "sessions", "127.0.0.1", str(master.port), "1")
-        for name, value in {"down-after-milliseconds": "300", "failover-timeout": "2000"}.items():
-            assert sentinel.ask("SENTINEL", "SET", "sessions", name, value) == b"+OK"
-        # The Sentinel learns of the replica from the master, once in ten seconds.
-        wait_until(lambda: b"slaves=1" in sentinel.ask_all("INFO", "sentinel"), 30)
-        yield master, replica, sentinel
-    finally:
-        for server in servers:
-            server.remove()
-
-
 async def test_sentinels_name_the_master_and_after_its_end_the_next(watched) -> None:
     master, replica, sentinel = watched
     store = RedisStore(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel.port}/sessions/0", timeout=1)
@@ -155,23 +133,6 @@ async def test_sentinels_name_the_master_and_after_its_end_the_next(watched) -> 
     await recovers(store)
     assert (await store.get("kept")).value == b"by the replica"
     await store.aclose()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """Two masters, and the URL that names one of them."""
-    servers = [RedisServer("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(2)]
-    try:
-        for server, slots in zip(servers, (range(8192), range(8192, 16384)), strict=True):
-            server.start()
-            assert server.ask("CLUSTER", "ADDSLOTS", *map(str, slots)) == b"+OK"
-        servers[0].ask("CLUSTER", "MEET", "127.0.0.1", str(servers[1].port))
-        wait_until(lambda: all(b"cluster_state:ok" in server.ask_all("CLUSTER", "INFO") for server in servers))
-        wait_until(lambda: all(b"cluster_known_nodes:2" in server.ask_all("CLUSTER", "INFO") for server in servers))
-        yield f"redis+cluster://127.0.0.1:{servers[0].port}"
-    finally:
-        for server in servers:
-            server.remove()
 
 
 @pytest.mark.spec("TK-11", "RF-08")

@@ -2,7 +2,8 @@
 
 A token that was seen before costs one hash and one look into a dictionary: no signature, no store, no network. How long that holds is
 bounded three ways: by the token's own end, by the revocation delay (after which the grant is read again), and by the end of the
-provider's access token. A grant that ends in this process ends here at once.
+provider's access token. A grant that ends in this process ends here at once; of one that ends in another process this one hears
+where the store can tell, and reads the record again at the next use.
 
 While the store does not answer, a token that was seen before may be good for longer, as long as the operator says and never beyond its end.
 """
@@ -25,7 +26,7 @@ from vestibule.grants.code import REPLAY_GRACE_SECONDS
 from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant
 from vestibule.grants.renewal import Renewal
-from vestibule.grants.store import Grants
+from vestibule.grants.store import Grants, record_key
 from vestibule.tokens import AccessToken
 
 __all__ = ["Carried", "Sessions"]
@@ -38,17 +39,26 @@ class _Session:
     """What is known of a grant, shared by all its tokens.
 
     Attributes:
+        grant: as it was last read; not there before that.
         good_until: until when nothing has to be asked again; seconds since the epoch.
         read_at: when the grant was last read as it is; never, if it is known to have changed since.
+        changes: how often it has changed, or may have, since this process knows it.
     """
 
-    grant: Grant
-    good_until: float
+    grant: Grant = field(init=False)
+    good_until: float = 0
     read_at: float = -math.inf
+    changes: int = 0
+
+    def outdate(self) -> None:
+        """It is read again at its next use, and what is just being read is not kept."""
+        self.good_until = 0
+        self.changes += 1
 
     def forget(self) -> None:
-        """The grant has to be read before anybody goes on."""
-        self.good_until, self.read_at = 0, -math.inf
+        """It has changed: nobody goes on before it is read."""
+        self.outdate()
+        self.read_at = -math.inf
 
 
 @dataclass(slots=True)
@@ -111,8 +121,7 @@ class Sessions:
         self._longest = revocation_delay + 1  # what is good for longer is from before the clock was set back
         self._max_tokens = max_tokens
         self._verified: dict[bytes, _Verified] = {}
-        self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()
-        self._changes = 0
+        self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()  # by the key of the record
         grants.on_change(self._grant_changed)
         tokens.on_retired(self._key_retired)
 
@@ -132,7 +141,9 @@ class Sessions:
 
     async def _verify_anew(self, token: str, digest: bytes, known: _Verified | None, now: float) -> _Verified:
         claims = self._claims_known(known, now) or self._read(token, digest)
-        changes = self._changes
+        self._grants.listen(self._heard)
+        session = self._session(claims.grant_id)
+        changes = session.changes
         try:
             grant = await self._living_grant(claims, now)
         except _Unread as unread:
@@ -141,13 +152,9 @@ class Sessions:
             self._carry()
             return known
         self.carried = None
-        session = self._sessions.get(grant.id)
-        if session is None:
-            session = self._sessions[grant.id] = _Session(grant, 0)
-        session.grant = grant
-        session.good_until, session.read_at = self._good_until(grant), now
-        if changes != self._changes:  # what was read may be the state of before: it serves this request and is not kept
-            session.forget()
+        session.grant, session.good_until = grant, 0
+        if changes == session.changes:  # otherwise it may be the state of before: it serves this request and is not kept
+            session.good_until, session.read_at = self._good_until(grant, now), now
         self._remember(digest, entry := _Verified(claims, session))
         return entry
 
@@ -156,6 +163,14 @@ class Sessions:
         if known is None or known.good_until <= now or known.claims.kid not in self._tokens.accepted_kids():
             return None
         return known.claims
+
+    def _session(self, grant_id: str) -> _Session:
+        """There before the grant is read, so that a change meanwhile finds it."""
+        key = record_key(grant_id)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = _Session()
+        return session
 
     def _read(self, token: str, digest: bytes) -> AccessClaims:
         self._verified.pop(digest, None)
@@ -183,9 +198,9 @@ class Sessions:
         _is_alive(grant, claims, now)
         return grant
 
-    def _good_until(self, grant: Grant) -> float:
-        """Until when nothing has to be asked again. With no revocation delay: not even once more."""
-        until = min(self._now() + self._delay, grant.expires_at)
+    def _good_until(self, grant: Grant, now: float) -> float:
+        """Until when nothing has to be asked again, if it was read after `now`. With no revocation delay: not even once more."""
+        until = min(now + self._delay, grant.expires_at)
         if grant.upstream is not None:
             ends = grant.upstream.expires_at
             until = min(until, until if ends is None else ends - self._renewal.early, grant.upstream.check_at or until)
@@ -204,10 +219,20 @@ class Sessions:
 
     def _grant_changed(self, grant: Grant) -> None:
         """A change made by this process counts at once."""
-        self._changes += 1
-        session = self._sessions.get(grant.id)
+        session = self._sessions.get(record_key(grant.id))
         if session is not None:
             session.grant = grant
+            session.forget()
+
+    def _heard(self, announced: str | None) -> None:
+        """Another process says that it changed a grant; None: any of them may have changed unheard.
+
+        Whoever can announce can make us read again, and nothing else. What names no session of ours costs a look into a dictionary.
+        """
+        if announced is None:
+            for known in list(self._sessions.values()):
+                known.outdate()
+        elif session := self._sessions.get(announced):
             session.forget()
 
     def _may_go_on(self, known: _Verified) -> bool:

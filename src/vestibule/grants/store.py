@@ -14,6 +14,7 @@ from vestibule.errors import Unavailable
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant
+from vestibule.storage.announcements import Hearer, announcements_of
 from vestibule.storage.sealed import SealedRecords
 
 __all__ = ["Grants", "record_key"]
@@ -49,13 +50,23 @@ class Grants:
 
     def __init__(self, records: SealedRecords, clock: Clock) -> None:
         self._records = records
+        self._announcements = announcements_of(records.store)
         self._clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._listeners: list[Callable[[Grant], object]] = []
 
     def on_change(self, listener: Callable[[Grant], object]) -> None:
-        """Call `listener` with every grant that this process changes, before the change is answered."""
+        """Call `listener` with every grant that this process changes or finds ended, before that is answered."""
         self._listeners.append(listener)
+
+    def listen(self, hear: Hearer) -> None:
+        """From now on, call `hear` with the record key of every grant that any process ends or takes scopes from.
+
+        With None, any grant may have been changed unheard. Where the store cannot tell, `hear` is never called. To be called in the
+        event loop, once or more often.
+        """
+        if self._announcements is not None:
+            self._announcements.listen(hear)
 
     async def create(self, grant: Grant) -> bool:
         """Write a new grant; False if its id is taken.
@@ -134,14 +145,28 @@ class Grants:
     async def _hold(self, grant_id: str, key: DataKey | None) -> Held | None:
         found = await self._records.get(record_key(grant_id))
         grant = Grant.from_record(found[0]).unlocked(key) if found else None
+        if grant is not None and grant.ended:
+            self._tell_here(grant)  # another process may have ended it, and this one not have heard
         return Held(grant, found[1]) if found and grant else None
 
     async def _swap(self, held: Held, changed: Grant) -> bool:
-        done = await self._records.swap(record_key(held.grant.id), held.version, changed.as_record(), self._ttl(changed))
+        try:
+            done = await self._records.swap(record_key(held.grant.id), held.version, changed.as_record(), self._ttl(changed))
+        except Unavailable:
+            await self._tell(held.grant, changed)  # it may have been done all the same
+            raise
         if done:
-            for listener in self._listeners:
-                listener(changed)
+            await self._tell(held.grant, changed)
         return done
+
+    def _tell_here(self, changed: Grant) -> None:
+        for listener in self._listeners:
+            listener(changed)
+
+    async def _tell(self, before: Grant, changed: Grant) -> None:
+        self._tell_here(changed)
+        if self._announcements is not None and _takes_away(before, changed):
+            await self._announcements.announce(record_key(changed.id))
 
     def _lock(self, grant_id: str) -> asyncio.Lock:
         """One change at a time within this process: others would only lose their swap."""
@@ -156,3 +181,8 @@ class Grants:
         if grant.code.spent_at is None:
             return max(grant.code.expires_at - self._clock.now(), 0) + _UNCLAIMED_SECONDS
         return max(grant.expires_at - self._clock.now(), 0) + TOMBSTONE_SECONDS
+
+
+def _takes_away(before: Grant, changed: Grant) -> bool:
+    """Whether a token of the grant is good for less than before."""
+    return (changed.ended is not None and before.ended is None) or not set(before.scopes) <= set(changed.scopes)

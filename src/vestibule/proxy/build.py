@@ -35,6 +35,7 @@ from vestibule.resource.step_up import ToolScopes
 from vestibule.server.hall import Hall, Lifetimes
 from vestibule.server.health import Readiness
 from vestibule.server.pages import Pages
+from vestibule.storage.announcements import announcements_of
 from vestibule.storage.locate import key_path, open_store
 from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
@@ -91,7 +92,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     )
     delay, outage = options.revocation_delay_seconds, options.store_outage_seconds
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=delay, store_outage=outage)
-    readiness = Readiness(records, sessions, contact, clock, store_outage=outage)
+    readiness = Readiness(records, sessions, contact, clock, store_outage=outage, hears=_hears(store))
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
     fetcher = Fetcher(clock, allowed_hosts=_document_hosts(proxy, options), egress_proxy=options.egress_proxy)
@@ -206,6 +207,12 @@ def _pages(proxy: OAuthProxy, options: Options) -> Pages:
         contact=options.operator_contact,
         schemes=schemes,
     )
+
+
+def _hears(store: Store) -> Callable[[], bool] | None:
+    """Whether notices of other processes arrive; a process that listens to none yet remembers nothing that they could be about."""
+    announcements = announcements_of(store)
+    return None if announcements is None else lambda: announcements.are_heard is not False
 
 
 def _spender(records: SealedRecords) -> Callable[[str, str, float], Awaitable[bool]]:

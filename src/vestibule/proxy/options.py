@@ -63,7 +63,7 @@ class CommonOptions(TypedDict, total=False):
         tool_scopes: scopes per tool, resource or prompt.
         allowed_origins: web origins that may call the resource.
         allowed_hosts: further host names that requests to the resource may carry.
-        revocation_delay_seconds: within how long a session that was ended by another process is noticed.
+        revocation_delay_seconds: within how long, at the latest, a session that was ended by another process is noticed.
         store_outage_seconds: how much longer sessions that were verified before go on while the store does not answer.
         health_routes: answer ``/healthz`` and ``/readyz``.
         client_document_hosts: internal hosts whose documents may be fetched in spite of their addresses.

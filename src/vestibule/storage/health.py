@@ -20,16 +20,18 @@ class Health:
 
     Args:
         name: what the log calls the store; no credentials.
+        level: how grave a failure is, a level of ``logging``.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, level: int = logging.ERROR) -> None:
         self._name = name
+        self._level = level
         self._troubles: dict[bool, str] = {}
 
     def failed(self, trouble: str, *, is_read: bool) -> Unavailable:
         """Log what is wrong, once per kind of trouble, and return what to raise."""
         if trouble not in self._troubles.values():
-            _log.error("%s: %s", self._name, trouble)
+            _log.log(self._level, "%s: %s", self._name, trouble)
         self._troubles[is_read] = trouble
         return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
 

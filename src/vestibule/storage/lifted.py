@@ -27,6 +27,7 @@ from key_value.aio.wrappers.ttl_clamp import TTLClampWrapper
 from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.announcements import announcements_of
 from vestibule.storage.key_value import KeyValueStore
 from vestibule.storage.protocol import Record, Store
 
@@ -88,6 +89,7 @@ class LiftedStore:
 
     def __init__(self, native: Store, adapter: KeyValueStore, clock: Clock | None = None) -> None:
         self.native = native
+        self.announcements = announcements_of(native)
         self._adapter = adapter
         self._clock = clock or SystemClock()
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.storage.announcements import Announcements
 from vestibule.storage.health import Health
-from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
+from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
+from vestibule.storage.postgres_schema import TABLE, checked_table, migrate
+from vestibule.storage.postgres_trouble import FAILURES, may_repeat, trouble
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import PerLoop, shown_url
 
@@ -44,24 +48,6 @@ _SCAN: Final = (
 
 _ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
 
-_BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-_FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
-# The server says that it did nothing, because of what others did at the same time, or because it was started anew and empty.
-_NOT_DONE: Final = (asyncpg.TransactionRollbackError, asyncpg.UndefinedTableError)
-_TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (asyncpg.ReadOnlySQLTransactionError, "the server is read-only"),
-    (asyncpg.DiskFullError, "the server's disk is full"),
-    (asyncpg.InsufficientPrivilegeError, "the role may not do what is needed: select, insert, update and delete on the table"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "the server refuses the credentials"),
-    (asyncpg.InvalidCatalogNameError, "the database does not exist"),
-    (asyncpg.TooManyConnectionsError, "the server has no connection left"),
-    (asyncpg.CannotConnectNowError, "the server is starting or stopping"),
-    (asyncpg.QueryCanceledError, "the server does not answer in time"),
-    (TimeoutError, "the server does not answer in time"),
-    (OSError, "the server cannot be reached"),
-    *((kind, "the connection broke") for kind in _BROKEN),
-)
-
 
 class _Opened:
     """The pool of one event loop, and whether the table is known to be there."""
@@ -76,13 +62,18 @@ class PostgresStore:
     """A :class:`~vestibule.storage.protocol.Store` in one table, which is made if it is not there. For several event loops.
 
     Args:
-        url: e.g. ``postgresql://user:password@host:5432/database?sslmode=verify-full``, as ``asyncpg`` and ``libpq`` read it.
+        url: e.g. ``postgresql://user:password@host:5432/database?sslmode=verify-full``, as ``asyncpg`` and ``libpq`` read it;
+            with `listen_url`, percent-encoded, as one more parameter.
         table: its name, perhaps with a schema before it.
         prefix: what every key in the table starts with.
         clock: the time.
         timeout: seconds that a verb may take.
-        max_connections: for each event loop.
+        max_connections: for each event loop; one more listens.
+        listen_url: of the server itself, where `url` is that of a pooler in transaction mode, through which nobody can listen.
         options: further options of ``asyncpg.connect``, e.g. ``host`` and ``password`` in place of a URL.
+
+    Attributes:
+        announcements: what reaches other processes at once.
 
     Raises:
         ConfigurationError: `table` is no name.
@@ -97,13 +88,16 @@ class PostgresStore:
         clock: Clock | None = None,
         timeout: float = 5.0,
         max_connections: int = 10,
+        listen_url: str | None = None,
         **options: Any,
     ) -> None:
         try:
             self._table = checked_table(table)
         except ValueError as error:
             raise ConfigurationError(f"client_storage: {error}") from error
-        self._settings = {"dsn": url, "timeout": timeout, "max_size": max_connections, **options}
+        url, named = part_listen_url(url)
+        self._settings = {"dsn": url, "timeout": timeout, **options}
+        self._max_connections = max_connections
         shown = shown_url(url) if url else f"postgresql://{options.get('host', '')}/{options.get('database', '')}"
         self._name = f"<PostgresStore {shown} {table}>"
         self._health = Health(self._name)
@@ -112,6 +106,9 @@ class PostgresStore:
         self._timeout = timeout
         self._writes = 0
         self._pools = PerLoop(_Opened)
+        say = partial(self._execute, is_read=True)  # like a read, it may be repeated
+        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, trouble)
+        self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
         return self._name
@@ -150,16 +147,17 @@ class PostgresStore:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._pool()
-        except _FAILURES as error:
-            raise self._health.failed(_trouble(error), is_read=False) from error
+        except FAILURES as error:
+            raise self._health.failed(trouble(error), is_read=False) from error
         return self._pools.here().has_migrated
 
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
+        await self.announcements.aclose()
         opened = self._pools.forget()
         if opened is None or opened.pool is None:
             return
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             async with asyncio.timeout(self._timeout):
                 await opened.pool.close()
 
@@ -177,11 +175,11 @@ class PostgresStore:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 rows = await self._execute_now(statement.format(table=self._table), values, deadline)
-            except _FAILURES as error:
+            except FAILURES as error:
                 await self._renew(error)
-                if attempt < _ATTEMPTS and _may_repeat(error, is_read):
+                if attempt < _ATTEMPTS and may_repeat(error, is_read):
                     continue
-                raise self._health.failed(_trouble(error), is_read=is_read) from error
+                raise self._health.failed(trouble(error), is_read=is_read) from error
             break
         self._health.works(is_read=is_read or not rows)  # a write that was not done tells nothing of writing
         return rows
@@ -198,7 +196,11 @@ class PostgresStore:
         async with opened.lock:
             if opened.pool is None:
                 opened.pool = await asyncpg.create_pool(
-                    **self._settings, min_size=0, statement_cache_size=0, reset=_nothing_to_reset
+                    **self._settings,
+                    min_size=0,
+                    max_size=self._max_connections,
+                    statement_cache_size=0,
+                    reset=_nothing_to_reset,
                 )
             if not opened.has_table:
                 async with _connection(opened.pool, self._timeout) as connection:
@@ -230,17 +232,5 @@ async def _connection(pool: Any, seconds: float) -> AsyncIterator[Any]:
         await pool.release(connection)
 
 
-def _may_repeat(error: Exception, is_read: bool) -> bool:
-    if isinstance(error, TimeoutError):  # it is an OSError, too, but the time is over
-        return False
-    return isinstance(error, _NOT_DONE) or (is_read and isinstance(error, _BROKEN))
-
-
 async def _nothing_to_reset(connection: Any) -> None:
     """In place of the statements by which a pool puts back what a user of a connection changed: each would be one more round trip."""
-
-
-def _trouble(error: BaseException) -> str:
-    if isinstance(error, SchemaTooNew):
-        return str(error)
-    return next((text for kind, text in _TROUBLE if isinstance(error, kind)), f"the server reports {type(error).__name__}")

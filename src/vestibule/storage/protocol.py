@@ -31,6 +31,9 @@ class Store(Protocol):
 
     Times to live are seconds from now. Every verb raises :class:`~vestibule.errors.Unavailable` when the backend fails, and
     nothing else; a write whose answer was lost may or may not have happened.
+
+    A store whose server can carry news to other processes at once also has an attribute ``announcements``, see
+    :mod:`vestibule.storage.announcements`. Without it they find out by reading.
     """
 
     async def get(self, key: str) -> Record | None:

@@ -25,8 +25,10 @@ from redis.asyncio import Redis
 
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
+from vestibule.storage.announcements import Announcements
 from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
+from vestibule.storage.redis_channel import RedisChannel
 from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
 from vestibule.storage.remote import PerLoop, shown_url
 
@@ -88,6 +90,9 @@ class RedisStore:
         clock: the time.
         timeout: seconds that a verb may take.
 
+    Attributes:
+        announcements: what reaches other processes at once.
+
     Raises:
         ConfigurationError: the URL cannot be understood, or the client's server is found in a way that cannot be taken over.
     """
@@ -95,13 +100,16 @@ class RedisStore:
     def __init__(
         self, server: str | Redis, *, prefix: str = "vestibule:", clock: Clock | None = None, timeout: float = 5.0
     ) -> None:
-        self._clients = PerLoop(_builder(server, timeout))
+        build = _builder(server, timeout)
+        self._clients = PerLoop(build)
         self._name = f"<RedisStore {_shown(server)}>"
         self._health = Health(self._name)
         self._prefix = prefix
         self._clock = clock or SystemClock()
         self._timeout = timeout
         self._is_known = False
+        channel = RedisChannel(f"{prefix}announcements", self._clients, build, timeout, _trouble)
+        self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
         return self._name
@@ -135,6 +143,7 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
+        await self.announcements.aclose()
         client = self._clients.forget()
         if client is not None:
             with suppress(*_FAILURES):

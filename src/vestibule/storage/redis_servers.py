@@ -19,7 +19,18 @@ from redis.exceptions import RedisError
 
 from vestibule.errors import ConfigurationError
 
-__all__ = ["Client", "SCHEMES", "client_builder", "close", "ready", "reconnect", "same_server", "weaknesses"]
+__all__ = [
+    "Builder",
+    "Client",
+    "SCHEMES",
+    "client_builder",
+    "close",
+    "one_server",
+    "ready",
+    "reconnect",
+    "same_server",
+    "weaknesses",
+]
 
 Client: TypeAlias = "Redis | RedisCluster"
 Builder: TypeAlias = Callable[[], Client]
@@ -78,6 +89,19 @@ async def reconnect(client: Client) -> None:
         await client.aclose()  # it asks for its map when it is used again
     else:
         await client.connection_pool.disconnect(inuse_connections=False)
+
+
+async def one_server(build: Builder) -> Redis:
+    """A client of one server; in a cluster it is one of the nodes, as its map is now."""
+    client = build()
+    if not isinstance(client, RedisCluster):
+        return client
+    try:
+        await client.initialize()
+        node = client.get_random_node()
+    finally:
+        await client.aclose()
+    return Redis.from_pool(ConnectionPool(node.connection_class, **node.connection_kwargs))
 
 
 async def close(client: Client) -> None:
