@@ -111,6 +111,11 @@ HEADER_MISMATCH = _reason(
 GRANT_UNKNOWN = _reason("grant_unknown", "The session is not known any more.", "Sign in again.")
 GRANT_ENDED = _reason("grant_ended", "The session was ended.", "Sign in again.")
 GRANT_EXPIRED = _reason("grant_expired", "The session has expired.", "Sign in again.")
+SESSION_LIMIT = _reason(
+    "session_limit",
+    "The user has as many sessions as one user may have, so the oldest was ended.",
+    "Sign in again where it was; let programs keep their session instead of signing in each time.",
+)
 CODE_INVALID = _reason("code_invalid", "The authorization code is not valid.", "Start the sign-in again.")
 CODE_EXPIRED = _reason("code_expired", "The authorization code has expired.", "Start the sign-in again.")
 CODE_SPENT = _reason("code_spent", "The authorization code was already used.", "Start the sign-in again.")

@@ -328,7 +328,7 @@ async def test_a_published_client_is_shown_with_both_hosts_and_a_warning(stage: 
     assert f"published at <bdi>{site.host}</bdi>" in page.html
     assert f"really comes from <bdi>{site.host}</bdi> cannot be checked" in page.html
     assert (await client.login())["access_token"]
-    assert stage.store.calls.count("put_new") == 1
+    assert stage.store.calls.count("put_new") == 2, "the user's list and the grant"
 
 
 @pytest.mark.spec("CI-12")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from vestibule.protocol.json_documents import known_members
 from vestibule.upstream.client import UpstreamTokens
 
-__all__ = ["Code", "Grant", "Lease", "Rotation", "UpstreamSession"]
+__all__ = ["Code", "Grant", "LastUse", "Lease", "Listed", "Rotation", "UpstreamSession", "nobody"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,34 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastUse:
+    """When and from where a grant was last used, to within an hour.
+
+    Attributes:
+        at: seconds since the epoch.
+        address: of the peer, as the server knows it; empty where it does not.
+        agent: what it called itself (``User-Agent``), shortened.
+    """
+
+    at: float
+    address: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Where the grant stands in the list of its user's grants.
+
+    Attributes:
+        until: that list is kept until then; seconds since the epoch.
+        under: name of the list. It follows from the key ring, so another one is due when the current key changes.
+    """
+
+    until: float
+    under: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSession:
     """The provider's tokens of this grant. Never shown to a client.
 
@@ -112,6 +140,7 @@ class Grant:
     Attributes:
         id: 128 random bits, base64url.
         client_id: the MCP client.
+        client_name: what it called itself when the user consented; empty where it did not.
         redirect_uri: where its browser login ended.
         scopes: what was granted.
         resource: the audience of its access tokens (RFC 8707).
@@ -123,6 +152,8 @@ class Grant:
         upstream: the provider's tokens, until the grant ends.
         forward_resource: the ``resource`` that is sent upstream with a refresh, if any was sent at sign-in.
         used: whether a token of it has been used. Before that, a second post of the code is taken for an impatient client.
+        last_used: None for a grant of which no token was used.
+        listed: None where the user is not known, or the grant is older than such lists.
         ended: reason code, once it has ended.
     """
 
@@ -142,6 +173,9 @@ class Grant:
     lease: Lease | None = None
     forward_resource: str | None = None
     used: bool = False
+    client_name: str = ""
+    last_used: LastUse | None = None
+    listed: Listed | None = None
     ended: str | None = None
     ended_at: float | None = None
 
@@ -161,6 +195,15 @@ class Grant:
             members["upstream"] = replace(upstream, scope=tuple(upstream.scope))
         return cls(**members)
 
+    @property
+    def has_user(self) -> bool:
+        """Whether the provider said who the user is."""
+        return self.subject != nobody(self.id)
+
+    def is_alive(self, now: float) -> bool:
+        """Whether anything of it is still valid."""
+        return not self.ended and self.expires_at > now
+
     def lives_until(self, now: float, life: float) -> float:
         """When the grant ends if `life` seconds pass without a refresh.
 
@@ -177,4 +220,16 @@ class Grant:
         return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={}, identity={})
 
 
-_PARTS: Final[dict[str, type[Any]]] = {"code": Code, "rotation": Rotation, "lease": Lease, "upstream": UpstreamSession}
+def nobody(grant_id: str) -> str:
+    """The subject of a grant whose user the provider does not name."""
+    return f"session:{grant_id}"
+
+
+_PARTS: Final[dict[str, type[Any]]] = {
+    "code": Code,
+    "rotation": Rotation,
+    "lease": Lease,
+    "upstream": UpstreamSession,
+    "last_used": LastUse,
+    "listed": Listed,
+}

@@ -17,11 +17,13 @@ from vestibule.clients.documents import ClientDocuments
 from vestibule.clients.dynamic import DynamicClients
 from vestibule.errors import ConfigurationError
 from vestibule.grants.access import AccessTokens
+from vestibule.grants.listing import Listing
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
 from vestibule.grants.sessions import Sessions
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.grants.store import Grants
+from vestibule.grants.user_index import UserIndex
 from vestibule.keys.keyring import KeyRing, check_secret_strength, load_or_create_key
 from vestibule.keys.sealing import Sealer
 from vestibule.net.fetch import Fetcher
@@ -80,6 +82,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     sealer = Sealer(keyring)
     records = SealedRecords(store, sealer)
     grants = Grants(records, clock)
+    index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
     access_tokens = AccessTokens(keyring, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock)
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=options.revocation_delay_seconds)
@@ -109,6 +112,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         clock=clock,
         authenticator=authenticator,
         grants=grants,
+        listing=Listing(records, grants, index, clock, end=proxy.end_for),
         renewal=renewal,
         access_tokens=access_tokens,
         refresh_rules=RefreshRules(life=options.session_life),

@@ -20,6 +20,7 @@ from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
+from vestibule.reasons import Reason
 from vestibule.server import authorize, callback, consent, metadata, register, revoke, token
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
 from vestibule.server.remember import ConsentMemory
@@ -184,7 +185,7 @@ class OAuthProxy(AuthProvider):
             params: what it asks for; ``params.login`` is set here and goes into the browser's cookie.
         """
         hall = self._built.hall
-        login = Login.start(params, client_id=client.client_id, fingerprint=client.fingerprint, now=hall.clock.now())
+        login = Login.start(params, client=client, now=hall.clock.now())
         if hall.consent_mode in (False, "external"):
             params.login = login.approve(hall.clock.now())
             return await consent.leave_for_upstream(hall, params.login)
@@ -225,7 +226,11 @@ class OAuthProxy(AuthProvider):
         await self.end_grant(claims.grant_id)
 
     async def end_grant(self, grant_id: str) -> None:
-        """End a session here and at the provider."""
-        ended = await self._built.hall.grants.end(grant_id, reasons.GRANT_ENDED, detail="revoked")
+        """End a session here and at the provider, because its user, its client or the operator wants it."""
+        await self.end_for(grant_id, reasons.GRANT_ENDED)
+
+    async def end_for(self, grant_id: str, reason: Reason) -> None:
+        """End a session here and at the provider, for `reason`."""
+        ended = await self._built.hall.grants.end(grant_id, reason, detail="revoked")
         if ended is not None and ended.upstream is not None:
             await self._upstream.revoke(ended.upstream)

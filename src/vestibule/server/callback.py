@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from vestibule import reasons
 from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
-from vestibule.grants.model import Code, Grant
+from vestibule.grants.model import Code, Grant, nobody
 from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
 from vestibule.net.single_flight import SingleFlight
@@ -92,7 +92,7 @@ async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
         resource=login.forward_resource,
     )
     code = CodeToken.new(hall.keyring, new_grant_id(login.state))
-    grant = _grant(hall, login, signed_in, code)
+    grant = await hall.listing.add(_grant(hall, login, signed_in, code))
     if not await hall.grants.create(grant):
         raise OAuthError("access_denied", reasons.LOGIN_STATE, "the sign-in was completed before")
     emit(
@@ -127,7 +127,8 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
         redirect_uri=login.redirect_uri,
         scopes=signed_in.scopes,
         resource=login.resource,
-        subject=signed_in.subject or f"session:{code.grant_id}",
+        client_name=login.client_name,
+        subject=signed_in.subject or nobody(code.grant_id),
         claims=signed_in.claims,
         identity=signed_in.identity,
         created_at=now,

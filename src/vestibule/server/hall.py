@@ -10,6 +10,7 @@ from vestibule.clients.authentication import ClientAuthenticator
 from vestibule.clients.model import Client
 from vestibule.clock import Clock
 from vestibule.grants.access import AccessTokens
+from vestibule.grants.listing import Listing
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
@@ -106,6 +107,7 @@ class Hall:
     clock: Clock
     authenticator: ClientAuthenticator
     grants: Grants
+    listing: Listing
     renewal: Renewal
     access_tokens: AccessTokens
     refresh_rules: RefreshRules

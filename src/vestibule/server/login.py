@@ -17,15 +17,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vestibule import reasons
+from vestibule.clients.model import Client
 from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
 from vestibule.protocol.json_documents import known_members
 from vestibule.protocol.pkce import new_verifier
+from vestibule.protocol.visible_text import shortened
 
 __all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
 
 _MAX_COOKIE = 3900  # bytes; browsers keep at most 4096 with the name and attributes
 _MAX_COOKIES = 6000  # bytes of all logins of one browser: a Cookie header has to stay under the 8 KiB of common reverse proxies
+_MAX_NAME = 80  # characters of the client's name, as many as the consent page shows
 _MAX_UNSEALED = 16 * 1024  # bytes; a sealed cookie is ours, this only bounds our own mistakes
 
 
@@ -64,6 +67,7 @@ class Login:
         handle: public name of the login, in the cookie's name and the consent page's URL.
         state: the upstream ``state``; revealed only when the user has approved.
         nonce, code_verifier: of the upstream request (OIDC Core §3.1.2.1, RFC 7636).
+        client_name: what the client calls itself, shortened.
         client_state: the client's ``state``.
         fingerprint: of the client as the user saw it; hex.
         started_at, approved_at: seconds since the epoch.
@@ -84,14 +88,16 @@ class Login:
     code_verifier: str = field(repr=False)
     started_at: float
     approved_at: float | None = None
+    client_name: str = ""
 
     @classmethod
-    def start(cls, params: AuthorizationParams, *, client_id: str, fingerprint: bytes, now: float) -> Login:
+    def start(cls, params: AuthorizationParams, *, client: Client, now: float) -> Login:
         """A new login for a checked request."""
         return cls(
             handle=f"{int(now):x}-{secrets.token_urlsafe(6)}",
-            client_id=client_id,
-            fingerprint=fingerprint.hex(),
+            client_id=client.client_id,
+            client_name=shortened(client.metadata.client_name or "", _MAX_NAME),
+            fingerprint=client.fingerprint.hex(),
             redirect_uri=params.redirect_uri,
             scopes=tuple(params.scopes),
             resource=params.resource,

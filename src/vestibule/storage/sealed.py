@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 from vestibule.keys.sealing import Sealer
@@ -42,11 +43,10 @@ class SealedRecords:
         record = await self.store.get(key)
         if record is None:
             return None
-        plaintext = self._sealer.open_bytes(_PURPOSE, record.value, bound_to=key.encode())
-        if plaintext is None:
+        content = self._open(key, record.value)
+        if content is None:
             self._count_unreadable(key)
             return None
-        content: dict[str, Any] = json.loads(plaintext)
         return content, record.version
 
     async def put_new(self, key: str, content: dict[str, Any], ttl: float) -> bool:
@@ -56,6 +56,29 @@ class SealedRecords:
     async def swap(self, key: str, version: int, content: dict[str, Any] | None, ttl: float) -> bool:
         """Replace or delete the record if it still has the version. See :meth:`Store.swap`."""
         return await self.store.swap(key, version, None if content is None else self._seal(key, content), ttl)
+
+    async def scan(self, prefix: str) -> AsyncIterator[dict[str, Any]]:
+        """Every object under the prefix that can be read. See :meth:`Store.scan`.
+
+        Raises:
+            Unavailable: the store fails.
+        """
+        unreadable = 0
+        async for key, record in self.store.scan(prefix):
+            content = self._open(key, record.value)
+            if content is None:
+                unreadable += 1
+            else:
+                yield content
+        if unreadable:
+            _log.warning("%d records under %s do not open with the key ring and count as absent", unreadable, prefix)
+
+    def _open(self, key: str, value: bytes) -> dict[str, Any] | None:
+        plaintext = self._sealer.open_bytes(_PURPOSE, value, bound_to=key.encode())
+        if plaintext is None:
+            return None
+        content: dict[str, Any] = json.loads(plaintext)
+        return content
 
     def _seal(self, key: str, content: dict[str, Any]) -> bytes:
         plaintext = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()

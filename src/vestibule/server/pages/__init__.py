@@ -6,7 +6,6 @@ loaded from anywhere. Every value is escaped by the template engine, whoever it 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
+from vestibule.protocol.visible_text import shortened, visible
 from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
 from vestibule.server.pages.style import content_security_policy, stylesheet
 
@@ -225,16 +225,9 @@ def _headers(csp: str) -> dict[str, str]:
 
 
 def _visible(value: Any) -> Any:
-    """Leave out what a person cannot see and a page can be turned around with: controls, bidi marks, lone surrogates."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(" " if character.isspace() else character for character in value if _is_visible(character))
-
-
-def _is_visible(character: str) -> bool:
-    return character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+    """What a template puts in: text that others chose is shown without what cannot be seen."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _shortened(name: str) -> str:
-    words = " ".join(_visible(name).split())
-    return words if len(words) <= _NAME_LIMIT else f"{words[: _NAME_LIMIT - 1]}…"
+    return shortened(name, _NAME_LIMIT)
