@@ -65,14 +65,25 @@ class Listing:
         index: which of them a user has.
         clock: the time.
         end: ends a session that makes room for a newer one.
+        most: how many sessions a user may have.
     """
 
-    def __init__(self, records: SealedRecords, grants: Grants, index: UserIndex, clock: Clock, *, end: End) -> None:
+    def __init__(
+        self,
+        records: SealedRecords,
+        grants: Grants,
+        index: UserIndex,
+        clock: Clock,
+        *,
+        end: End,
+        most: int = MAX_SESSIONS,
+    ) -> None:
         self._records = records
         self._grants = grants
         self._index = index
         self._clock = clock
         self._end = end
+        self._most = most
 
     async def of_user(self, subject: str, *, ended: bool = False) -> list[Grant]:
         """The user's sessions, the newest first: those that live, and with `ended` those that have ended and are still kept.
@@ -140,7 +151,7 @@ class Listing:
 
     async def _with_room(self, entries: Entries) -> Entries:
         """The entries with room for one more: without those that have ended and, if that is not enough, the oldest."""
-        if len(entries) < MAX_SESSIONS:
+        if len(entries) < self._most:
             return entries
         grants, now = await self._load(entries), self._clock.now()
         living = {
@@ -148,7 +159,7 @@ class Listing:
             for grant_id, at in sorted(entries.items(), key=lambda entry: entry[1])
             if (grants[grant_id].is_alive(now) if grant_id in grants else not self._is_gone(grants, grant_id, at))
         }
-        for grant_id in list(living)[: max(len(living) - MAX_SESSIONS + 1, 0)]:
+        for grant_id in list(living)[: max(len(living) - self._most + 1, 0)]:
             await self._end(grant_id, reasons.SESSION_LIMIT)
             del living[grant_id]
         return living

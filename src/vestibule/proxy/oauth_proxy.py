@@ -22,6 +22,7 @@ from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
 from vestibule.server import authorize, callback, consent, metadata, register, revoke, token
+from vestibule.server.hall import Hall
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
 from vestibule.server.remember import ConsentMemory
 from vestibule.tokens import AccessToken
@@ -130,6 +131,11 @@ class OAuthProxy(AuthProvider):
         if self._connection is None:
             raise OAuthError("temporarily_unavailable", reasons.UPSTREAM_UNAVAILABLE, status=503)
         return self._connection
+
+    @property
+    def hall(self) -> Hall:
+        """The authorization server behind the bridge: its sessions, and everything that its endpoints share."""
+        return self._built.hall
 
     # --- what a host asks for -------------------------------------------------------------------------------------------------
 

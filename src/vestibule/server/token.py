@@ -81,13 +81,10 @@ async def _authorization_code(hall: Hall, client: Client, form: Parameters) -> R
         resources=_resources(form),
     )
     refresh = RefreshToken.first(hall.keyring, code.grant_id) if client.allows_grant("refresh_token") else None
-    now = hall.clock.now()
+    now, life = hall.clock.now(), hall.refresh_rules.life
     try:
         grant = await hall.grants.change(
-            code.grant_id,
-            lambda grant: with_use(
-                redeem(grant, presented, now=now, refresh=refresh, life=hall.refresh_rules.life), hall.clock
-            ),
+            code.grant_id, lambda grant: with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
         )
     except CodeReplayed as replay:
         await _end_for(hall, code.grant_id, replay, ends=not replay.harmless)
