@@ -111,6 +111,9 @@ HEADER_MISMATCH = _reason(
 GRANT_UNKNOWN = _reason("grant_unknown", "The session is not known any more.", "Sign in again.")
 GRANT_ENDED = _reason("grant_ended", "The session was ended.", "Sign in again.")
 GRANT_EXPIRED = _reason("grant_expired", "The session has expired.", "Sign in again.")
+ENDED_BY_OPERATOR = _reason(
+    "ended_by_operator", "The operator of this server ended the session.", "Sign in again, or ask the operator."
+)
 SESSION_LIMIT = _reason(
     "session_limit",
     "The user has as many sessions as one user may have, so the oldest was ended.",

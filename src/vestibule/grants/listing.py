@@ -24,6 +24,7 @@ MAX_SESSIONS: Final = 500
 
 _SETTLED_SECONDS: Final = 600  # after which an entry whose grant is missing belongs to a sign-in that will not go on
 _AT_ONCE: Final = 50  # reads
+_ENDED_AT_ONCE: Final = 10  # sessions: each is told to the provider
 _TURN: Final = 100  # records after which a scan lets others run
 _SHORT_ID: Final = 20  # characters of a dynamic client's id that are enough to name it; events and commands show 24
 
@@ -149,6 +150,16 @@ class Listing:
         except Unavailable as trouble:
             _log.warning("a session could not be listed anew, its next refresh tries again: %s", trouble)
 
+    async def end_all(self, ids: Collection[str], reason: Reason) -> None:
+        """End these sessions, each here and at the provider.
+
+        Raises:
+            Unavailable: the store does not answer; some of them may have ended.
+        """
+        waiting = list(ids)
+        for start in range(0, len(waiting), _ENDED_AT_ONCE):
+            await asyncio.gather(*(self._end(grant_id, reason) for grant_id in waiting[start : start + _ENDED_AT_ONCE]))
+
     async def _with_room(self, entries: Entries) -> Entries:
         """The entries with room for one more: without those that have ended and, if that is not enough, the oldest."""
         if len(entries) < self._most:
@@ -194,7 +205,7 @@ def _is_wanted_alive(wanted: SessionFilter, grant: Grant, now: float) -> bool:
 def _is_of_the_user(wanted: SessionFilter, grant: Grant, now: float) -> bool:
     if wanted.user is None or wanted.user == grant.subject:
         return True
-    names = (grant.claims.get(name) for name in ("email", "preferred_username"))
+    names = (grant.claims.get(name) for name in ("email", "preferred_username", "login"))
     return wanted.user.casefold() in {name.casefold() for name in names if isinstance(name, str)}
 
 

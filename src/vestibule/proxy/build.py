@@ -112,7 +112,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         clock=clock,
         authenticator=authenticator,
         grants=grants,
-        listing=Listing(records, grants, index, clock, end=proxy.end_for),
+        listing=Listing(records, grants, index, clock, end=proxy.end_grant),
         renewal=renewal,
         access_tokens=access_tokens,
         refresh_rules=RefreshRules(life=options.session_life),

@@ -231,12 +231,12 @@ class OAuthProxy(AuthProvider):
             return
         await self.end_grant(claims.grant_id)
 
-    async def end_grant(self, grant_id: str) -> None:
-        """End a session here and at the provider, because its user, its client or the operator wants it."""
-        await self.end_for(grant_id, reasons.GRANT_ENDED)
+    async def end_grant(self, grant_id: str, reason: Reason = reasons.GRANT_ENDED) -> None:
+        """End a session here and at the provider.
 
-    async def end_for(self, grant_id: str, reason: Reason) -> None:
-        """End a session here and at the provider, for `reason`."""
+        Args:
+            reason: why; by default its client or user wants it.
+        """
         ended = await self._built.hall.grants.end(grant_id, reason, detail="revoked")
         if ended is not None and ended.upstream is not None:
             await self._upstream.revoke(ended.upstream)

@@ -21,6 +21,7 @@ from vestibule.keys.sealing import Sealer
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
 from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.scopes import ScopeHierarchy
+from vestibule.reasons import Reason
 from vestibule.server.pages import Pages
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Register(Protocol):
     """Registers a client; gives its id, and its secret if it is confidential."""
 
     def __call__(self, metadata: ClientMetadata, *, method_defaulted: bool) -> Awaitable[tuple[str, str | None]]: ...
+
+
+class EndGrant(Protocol):
+    """Ends a session here and at the provider."""
+
+    def __call__(self, grant_id: str, reason: Reason = ..., /) -> Awaitable[None]: ...
 
 
 class Upstream(Protocol):
@@ -121,7 +128,7 @@ class Hall:
     authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
     register: Register
     find_client: Callable[[str], Awaitable[Client]]
-    end_grant: Callable[[str], Awaitable[None]]
+    end_grant: EndGrant
 
     @property
     def is_secure(self) -> bool:
