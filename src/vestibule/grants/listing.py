@@ -15,6 +15,7 @@ from vestibule.grants.model import Grant
 from vestibule.grants.store import Grants
 from vestibule.grants.user_index import Entries, UserIndex
 from vestibule.reasons import Reason
+from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
 
 __all__ = ["MAX_SESSIONS", "Listing", "SessionFilter"]
@@ -85,6 +86,11 @@ class Listing:
         self._clock = clock
         self._end = end
         self._most = most
+
+    @property
+    def store(self) -> Store:
+        """Where the sessions are kept."""
+        return self._records.store
 
     async def of_user(self, subject: str, *, ended: bool = False) -> list[Grant]:
         """The user's sessions, the newest first: those that live, and with `ended` those that have ended and are still kept.
@@ -214,7 +220,7 @@ def _is_of_the_client(wanted: SessionFilter, grant: Grant, now: float) -> bool:
         return True
     if grant.client_id.startswith("vc_") and len(wanted.client) >= _SHORT_ID and grant.client_id.startswith(wanted.client):
         return True
-    return wanted.client.casefold() == grant.client_name.casefold()
+    return bool(wanted.client) and wanted.client.casefold() == grant.client_name.casefold()
 
 
 def _is_idle(wanted: SessionFilter, grant: Grant, now: float) -> bool:
