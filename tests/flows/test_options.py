@@ -13,6 +13,7 @@ from tests.flows.stage import BASE, KEY, LOOPBACK_URI, PUBLIC, WEB_URI, Stage, d
 
 from vestibule.clients.configured import ConfiguredClient
 from vestibule.errors import ConfigurationError
+from vestibule.keys.jwt import peek_claims
 from vestibule.proxy.options import CommonOptions
 from vestibule.testing import FakeClock, ProviderClient, ScriptedClient
 from vestibule.testing.client import StepFailed
@@ -48,6 +49,13 @@ async def sent_to_provider(stage: Stage, client: ScriptedClient, **request: str)
 async def call_status(stage: Stage, client: ScriptedClient, **headers: str) -> int:
     bearer = {"authorization": f"Bearer {client.tokens['access_token']}"}
     return (await stage.http.post(stage.resource, json={"id": 1}, headers=bearer | headers)).status_code
+
+
+@shows("upstream_token_protection")
+async def test_the_providers_tokens_may_be_locked(staged: SetStage):
+    """More of it in ``test_locked_tokens.py``."""
+    client = await (await staged(upstream_token_protection="client")).signed_in()
+    assert "vdk" in (peek_claims(client.tokens["access_token"]) or {})
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------------------

@@ -10,15 +10,20 @@ from typing import Any
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant
 from vestibule.keys.jwt import JWTKeySet, check_issuer, check_times, check_type, decode, sign_access_token
 from vestibule.keys.keyring import KeyRing
+from vestibule.keys.sealing import Sealer
 from vestibule.protocol.scopes import format_scope
 
 __all__ = ["AccessClaims", "AccessTokens"]
 
 _GRANT_CLAIM = "gid"
 """Private claim: the grant. No secret; everything that it opens needs a signature or a tag of ours beside it."""
+
+_DATA_KEY_CLAIM = "vdk"
+"""Private claim: the data key of a grant whose tokens are locked, sealed. See :class:`~vestibule.grants.data_key.DataKey`."""
 
 _CLOCKS_DIFFER = 30
 """Seconds by which a token may come from the future: another machine of ours made it, or our clock was set back since."""
@@ -35,6 +40,7 @@ class AccessClaims:
     audience: str
     expires_at: int
     jti: str
+    data_key: DataKey | None = None
 
 
 class AccessTokens:
@@ -42,6 +48,7 @@ class AccessTokens:
 
     Args:
         keyring: signs and verifies.
+        sealer: seals what the client carries and must not read; of the same key ring.
         issuer: the ``iss``.
         resources: gives the audiences that are accepted; a host may tell its path late.
         life: seconds.
@@ -49,9 +56,17 @@ class AccessTokens:
     """
 
     def __init__(
-        self, keyring: KeyRing, *, issuer: str, resources: Callable[[], Collection[str]], life: float, clock: Clock
+        self,
+        keyring: KeyRing,
+        sealer: Sealer,
+        *,
+        issuer: str,
+        resources: Callable[[], Collection[str]],
+        life: float,
+        clock: Clock,
     ) -> None:
         self._keyring = keyring
+        self._sealer = sealer
         self._keys = JWTKeySet.from_keyring(keyring)
         self._issuer = issuer
         self._resources = resources
@@ -76,6 +91,8 @@ class AccessTokens:
             "jti": secrets.token_urlsafe(16),
             _GRANT_CLAIM: grant.id,
         }
+        if grant.data_key is not None:
+            claims[_DATA_KEY_CLAIM] = self._sealer.seal("data key", grant.data_key.value, bound_to=grant.id.encode())
         return sign_access_token(self._keyring, claims), max(expires_at - int(now), 0)
 
     def read(self, token: str) -> AccessClaims:
@@ -90,15 +107,23 @@ class AccessTokens:
         now = self._clock.now()
         check_times({"exp": claims.get("exp")}, now, 0)
         check_times({name: claims[name] for name in ("iat", "nbf") if name in claims}, now, _CLOCKS_DIFFER, require_exp=False)
+        grant_id = _text(claims, _GRANT_CLAIM)
         return AccessClaims(
-            grant_id=_text(claims, _GRANT_CLAIM),
+            grant_id=grant_id,
             client_id=_text(claims, "client_id"),
             subject=_text(claims, "sub"),
             scopes=tuple(_text(claims, "scope", empty=True).split()),
             audience=self._audience(claims),
             expires_at=int(claims["exp"]),
             jti=_text(claims, "jti"),
+            data_key=self._data_key(claims, grant_id) if _DATA_KEY_CLAIM in claims else None,
         )
+
+    def _data_key(self, claims: Mapping[str, Any], grant_id: str) -> DataKey:
+        value = self._sealer.open("data key", _text(claims, _DATA_KEY_CLAIM), bound_to=grant_id.encode())
+        if value is None:
+            raise TokenRejected(reasons.TOKEN_CLAIMS, _DATA_KEY_CLAIM)
+        return DataKey(grant_id, value)
 
     def _audience(self, claims: Mapping[str, Any]) -> str:
         audience = claims.get("aud")

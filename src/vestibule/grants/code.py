@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant, Rotation
 from vestibule.grants.tokens import CodeToken, RefreshToken
 from vestibule.protocol.pkce import verifier_fits
@@ -64,8 +65,25 @@ def redeem(grant: Grant, presented: Redemption, *, now: float, refresh: RefreshT
     _code_is_unspent(grant, now)
     _grant_is_alive(grant)
     _code_is_fresh(grant, now)
-    rotation = Rotation(generation=1, digest=refresh.digest, rotated_at=now) if refresh else None
-    return replace(grant, code=replace(grant.code, spent_at=now), rotation=rotation, expires_at=grant.lives_until(now, life))
+    key = _data_key(grant, presented.code)
+    wrapped = key.wrap(refresh.secret) if key and refresh else ""
+    rotation = Rotation(generation=1, digest=refresh.digest, rotated_at=now, wrapped_key=wrapped) if refresh else None
+    spent = replace(grant.code, spent_at=now, wrapped_key="")
+    return replace(grant, code=spent, rotation=rotation, data_key=key, expires_at=grant.lives_until(now, life))
+
+
+def _data_key(grant: Grant, code: CodeToken) -> DataKey | None:
+    """The data key of a grant whose tokens are locked, by its code.
+
+    Raises:
+        OAuthError: the code does not open it.
+    """
+    if not grant.is_locked:
+        return None
+    key = DataKey.unwrap(grant.id, grant.code.wrapped_key, code.secret)
+    if key is None:
+        raise _refuse(reasons.CODE_INVALID)
+    return key
 
 
 def _refuse(reason: Reason, error: str = "invalid_grant") -> OAuthError:

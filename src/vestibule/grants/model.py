@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from vestibule.protocol.json_documents import known_members
-from vestibule.upstream.client import UpstreamTokens
+from vestibule.grants.data_key import DataKey
+from vestibule.grants.formats import FORMAT, in_this_format
+from vestibule.grants.upstream_session import UpstreamSession
+from vestibule.protocol.json_documents import known_members, unknown_members
 
 __all__ = ["Code", "Grant", "LastUse", "Lease", "Listed", "Rotation", "UpstreamSession", "nobody"]
 
@@ -25,6 +27,7 @@ class Code:
         challenge: S256 PKCE challenge.
         redirect_uri: what the client must repeat, if it repeats one (OAuth 2.1 §10.2).
         spent_at: when it was redeemed. The record stays, so that a replay is recognised.
+        wrapped_key: the data key, to be opened with the code; empty where there is none, and once the code is spent.
     """
 
     digest: str
@@ -32,6 +35,7 @@ class Code:
     challenge: str
     redirect_uri: str
     spent_at: float | None = None
+    wrapped_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class Rotation:
             copy of the store gives nothing.
         rotated_at: when the current one was issued.
         retries: how often the previous one was answered again.
+        wrapped_key, previous_wrapped_key: the data key, to be opened with the current token and with the previous one; empty where there
+            is none.
     """
 
     generation: int
@@ -54,6 +60,8 @@ class Rotation:
     salt: str = ""
     rotated_at: float = 0.0
     retries: int = 0
+    wrapped_key: str = field(default="", repr=False)
+    previous_wrapped_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,47 +101,6 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamSession:
-    """The provider's tokens of this grant. Never shown to a client.
-
-    Attributes:
-        check_at: when the provider has to be asked again whether its token is good; None where the token itself tells.
-    """
-
-    access_token: str = field(repr=False)
-    token_type: str = "Bearer"  # noqa: S105 the name of a type
-    expires_at: float | None = None
-    refresh_token: str | None = field(default=None, repr=False)
-    refresh_expires_at: float | None = None
-    scope: tuple[str, ...] | None = None
-    check_at: float | None = None
-
-    @classmethod
-    def from_tokens(cls, tokens: UpstreamTokens, *, now: float, fallback_life: float | None) -> UpstreamSession:
-        """Take over a token answer; `fallback_life` (seconds) stands in where the provider does not say when the token ends."""
-        expires_at = tokens.expires_at
-        if expires_at is None and fallback_life is not None:
-            expires_at = now + fallback_life
-        return cls(
-            access_token=tokens.access_token,
-            token_type=tokens.token_type,
-            expires_at=expires_at,
-            refresh_token=tokens.refresh_token,
-            refresh_expires_at=tokens.refresh_expires_at,
-            scope=tokens.scope,
-        )
-
-    def has_ended(self, now: float, early: float = 0) -> bool:
-        """Whether the access token has ended, or will within `early` seconds where it can be renewed."""
-        ahead = early if self.refresh_token is not None else 0
-        return self.expires_at is not None and self.expires_at - ahead <= now
-
-    def needs_check(self, now: float) -> bool:
-        """Whether the provider has to be asked about it."""
-        return self.check_at is not None and self.check_at <= now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """One user's consent for one client at one resource.
 
@@ -155,6 +122,9 @@ class Grant:
         last_used: None for a grant of which no token was used.
         listed: None where the user is not known, or the grant is older than such lists.
         ended: reason code, once it has ended.
+        is_locked: whether the provider's tokens are stored under a data key that only the client's tokens give.
+        data_key: that key, while a request that brought it is served; never stored.
+        unknown: members that a later version wrote; kept as they are.
     """
 
     id: str
@@ -178,15 +148,30 @@ class Grant:
     listed: Listed | None = None
     ended: str | None = None
     ended_at: float | None = None
+    is_locked: bool = False
+    data_key: DataKey | None = field(default=None, repr=False, compare=False)
+    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def as_record(self) -> dict[str, Any]:
-        """The JSON object that is sealed and stored."""
-        return asdict(self)
+        """The JSON object that is sealed and stored.
+
+        Raises:
+            ValueError: it would hold tokens of the provider that have to be locked, and the key is not at hand.
+        """
+        record = asdict(replace(self, upstream=self._stored_upstream(), data_key=None))
+        del record["data_key"]
+        return {**record.pop("unknown"), **record, "format": FORMAT}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Grant:
-        """Read what :meth:`as_record` wrote, in this version or a later one."""
+        """Read what :meth:`as_record` wrote, in this version, an earlier one, or a later one of the same format.
+
+        Raises:
+            RecordTooNew: a later version wrote it in a format that this one does not know.
+        """
+        record = in_this_format(record)
         members = known_members(cls, record)
+        members["unknown"] = unknown_members(cls, record)
         members["scopes"] = tuple(members["scopes"])
         for name, part in _PARTS.items():
             members[name] = part(**known_members(part, members[name])) if members.get(name) else None
@@ -209,7 +194,7 @@ class Grant:
 
         Where the provider gave no refresh token, the grant cannot outlive the provider's access token.
         """
-        if self.upstream is None or self.upstream.refresh_token is not None or self.upstream.expires_at is None:
+        if self.upstream is None or self.upstream.is_renewable or self.upstream.expires_at is None:
             return now + life
         return min(now + life, self.upstream.expires_at)
 
@@ -217,7 +202,34 @@ class Grant:
         """The same grant, ended. The provider's tokens go with it."""
         if self.ended:
             return self
-        return replace(self, ended=reason_code, ended_at=now, upstream=None, lease=None, claims={}, identity={})
+        return replace(
+            self,
+            ended=reason_code,
+            ended_at=now,
+            upstream=None,
+            lease=None,
+            claims={},
+            identity={},
+            code=replace(self.code, wrapped_key=""),
+            rotation=replace(self.rotation, wrapped_key="", previous_wrapped_key="") if self.rotation else None,
+        )
+
+    def unlocked(self, key: DataKey | None) -> Grant | None:
+        """The same grant with the provider's tokens in the open, where `key` is theirs; None where it is another.
+
+        Without a key it stays as it is: what does not need the provider's tokens can go on.
+        """
+        if not self.is_locked or key is None:
+            return self
+        upstream = key.unlock(self.upstream) if self.upstream is not None else None
+        return None if upstream is None and self.upstream is not None else replace(self, upstream=upstream, data_key=key)
+
+    def _stored_upstream(self) -> UpstreamSession | None:
+        if self.upstream is None or not self.is_locked or self.upstream.locked:
+            return self.upstream
+        if self.data_key is None:
+            raise ValueError("the provider's tokens of this grant cannot be stored without its data key")
+        return self.data_key.lock(self.upstream)
 
 
 def nobody(grant_id: str) -> str:

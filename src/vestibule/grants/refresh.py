@@ -23,12 +23,13 @@ from enum import Enum, auto
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant, Rotation
 from vestibule.grants.tokens import RefreshToken
 from vestibule.keys.keyring import KeyRing
 from vestibule.protocol.resource_indicators import same_resource
 
-__all__ = ["Presented", "RefreshReused", "RefreshRules", "check_refresh", "rotate"]
+__all__ = ["Presented", "RefreshReused", "RefreshRules", "check_refresh", "presented_key", "rotate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +98,32 @@ def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: Key
         as :func:`check_refresh`.
     """
     check_refresh(grant, presented, rules, now)
-    rotation = _rotation(grant)
+    rotation, key = _rotation(grant), presented_key(grant, presented.token)
+    if grant.is_locked and key is None:
+        raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "it does not open the data key of its grant")
     if _standing(rotation, presented.token) is _Standing.PREVIOUS:
-        return replace(grant, rotation=replace(rotation, retries=rotation.retries + 1))
+        return replace(grant, rotation=replace(rotation, retries=rotation.retries + 1), data_key=key)
     salt = secrets.token_urlsafe(32)
+    successor = presented.token.successor(keyring, salt)
     advanced = Rotation(
         generation=rotation.generation + 1,
-        digest=presented.token.successor(keyring, salt).digest,
+        digest=successor.digest,
         previous_digest=rotation.digest,
         salt=salt,
         rotated_at=now,
+        wrapped_key=key.wrap(successor.secret) if key else "",
+        previous_wrapped_key=rotation.wrapped_key,
     )
-    return replace(grant, rotation=advanced, used=True, expires_at=grant.lives_until(now, rules.life))
+    return replace(grant, rotation=advanced, used=True, data_key=key, expires_at=grant.lives_until(now, rules.life))
+
+
+def presented_key(grant: Grant, token: RefreshToken) -> DataKey | None:
+    """The grant's data key, if it has one and this refresh token is one that opens it: the current one or the one before."""
+    if not grant.is_locked or grant.rotation is None:
+        return None
+    standing = _standing(grant.rotation, token)
+    wrapped = {_Standing.CURRENT: grant.rotation.wrapped_key, _Standing.PREVIOUS: grant.rotation.previous_wrapped_key}
+    return DataKey.unwrap(grant.id, wrapped.get(standing, ""), token.secret)
 
 
 def _standing(rotation: Rotation, token: RefreshToken) -> _Standing:

@@ -11,6 +11,7 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
@@ -85,7 +86,7 @@ class Renewal:
             return self._as_it_is(grant)
         task = self._running.get(grant.id)
         if task is None:
-            task = self._running[grant.id] = asyncio.create_task(self._renew(grant.id))
+            task = self._running[grant.id] = asyncio.create_task(self._renew(grant.id, grant.data_key))
             task.add_done_callback(lambda _: self._running.pop(grant.id, None))
         try:
             return await asyncio.shield(task)
@@ -104,17 +105,17 @@ class Renewal:
             )
         return grant
 
-    async def _renew(self, grant_id: str) -> Grant:
+    async def _renew(self, grant_id: str, key: DataKey | None) -> Grant:
         holder = secrets.token_hex(8)
         while True:
-            grant = await self._take_lease(grant_id, holder)
+            grant = await self._take_lease(grant_id, holder, key)
             if grant.ended or not self.is_due(grant):
                 return grant
             if grant.lease is not None and grant.lease.holder == holder:
                 return await self._renew_holding(grant, holder)
             await self._clock.sleep(_POLL_SECONDS)
 
-    async def _take_lease(self, grant_id: str, holder: str) -> Grant:
+    async def _take_lease(self, grant_id: str, holder: str, key: DataKey | None) -> Grant:
         def rule(grant: Grant) -> Grant:
             now = self._clock.now()
             if grant.ended or not self.is_due(grant) or (grant.lease is not None and grant.lease.until > now):
@@ -123,7 +124,7 @@ class Renewal:
                 _can_be_renewed(grant)
             return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
 
-        grant = await self._grants.change(grant_id, rule)
+        grant = await self._grants.change(grant_id, rule, key)
         if grant is None:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
         return grant
@@ -135,7 +136,7 @@ class Renewal:
             await self._release(grant.id, holder)
             raise
         except UpstreamRefused as refusal:
-            current = await self._grants.load(grant.id)
+            current = await self._grants.load(grant.id, grant.data_key)
             if current is not None and not current.ended and not _holds(current, holder):
                 return current  # the lease ran out and another process asked meanwhile: its answer counts
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
@@ -159,7 +160,7 @@ class Renewal:
         until = self._clock.now() + LEASE_SECONDS
         while True:
             try:
-                return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder))
+                return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
             except Unavailable:
                 if self._clock.now() >= until:
                     raise
@@ -170,7 +171,7 @@ class Renewal:
 
 
 def _can_be_renewed(grant: Grant) -> None:
-    if grant.upstream is None or grant.upstream.refresh_token is None:
+    if grant.upstream is None or not grant.upstream.is_renewable:
         raise UpstreamRefused(reasons.GRANT_EXPIRED, "the provider's token ended and it gave no refresh token")
 
 

@@ -116,10 +116,11 @@ class Sessions:
         return self._tokens.read(token)
 
     async def _living_grant(self, claims: AccessClaims, now: float) -> Grant:
-        grant = await self._grants.load(claims.grant_id)
+        grant = await self._grants.load(claims.grant_id, claims.data_key)
         if grant is None:
             raise TokenRejected(reasons.GRANT_UNKNOWN)
         _is_alive(grant, claims, now)
+        _brings_the_key(grant)
         if not grant.used and grant.code.spent_at is not None and now - grant.code.spent_at <= REPLAY_GRACE_SECONDS:
             grant = await self._grants.mark_used(grant)
         else:
@@ -163,6 +164,12 @@ def _is_alive(grant: Grant, claims: AccessClaims, now: float) -> None:
         raise TokenRejected(reasons.TOKEN_CLAIMS, "the grant is another client's or resource's")
     if grant.expires_at <= now:
         raise TokenRejected(reasons.GRANT_EXPIRED)
+
+
+def _brings_the_key(grant: Grant) -> None:
+    """Every token of a grant with a data key carries it; one without would be good for nothing but an empty upstream token."""
+    if grant.is_locked and grant.data_key is None:
+        raise TokenRejected(reasons.TOKEN_CLAIMS, "it lacks the data key of its grant")
 
 
 def _caller(claims: AccessClaims, grant: Grant) -> AccessToken:

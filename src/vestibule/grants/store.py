@@ -12,6 +12,7 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.events import Event, emit
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.last_use import is_due, with_use
 from vestibule.grants.model import Grant
 from vestibule.storage.sealed import SealedRecords
@@ -68,17 +69,20 @@ class Grants:
         """
         return await self._records.put_new(record_key(grant.id), grant.as_record(), self._ttl(grant))
 
-    async def load(self, grant_id: str) -> Grant | None:
+    async def load(self, grant_id: str, key: DataKey | None = None) -> Grant | None:
         """Read a grant; None if there is none (any more).
+
+        Args:
+            key: opens the provider's tokens where they are locked; one that does not fit counts as no record.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        held = await self._hold(grant_id)
+        held = await self._hold(grant_id, key)
         return held.grant if held else None
 
-    async def change(self, grant_id: str, rule: Callable[[Grant], Grant]) -> Grant | None:
-        """Apply `rule` atomically and return the grant as it then is; None if there is none.
+    async def change(self, grant_id: str, rule: Callable[[Grant], Grant], key: DataKey | None = None) -> Grant | None:
+        """Apply `rule` atomically and return the grant as it then is; None if there is none. For `key` see :meth:`load`.
 
         The rule sees the newest record and may be called again when another change came first; what it raises goes through and
         nothing is written. Returning the same object means "leave as it is".
@@ -88,7 +92,7 @@ class Grants:
         """
         async with self._lock(grant_id):
             for _ in range(_ATTEMPTS):
-                held = await self._hold(grant_id)
+                held = await self._hold(grant_id, key)
                 if held is None:
                     return None
                 changed = rule(held.grant)
@@ -96,8 +100,12 @@ class Grants:
                     return changed
         raise Unavailable(reasons.STORE_UNAVAILABLE, "a grant changes faster than it can be written")
 
-    async def end(self, grant_id: str, reason: reasons.Reason, *, detail: str = "") -> Grant | None:
-        """End a grant and with it every token of it. Returns it as it was before, or None if there was nothing to end."""
+    async def end(self, grant_id: str, reason: reasons.Reason, *, detail: str = "", key: DataKey | None = None) -> Grant | None:
+        """End a grant and with it every token of it.
+
+        Returns:
+            The grant as it was before, its upstream tokens unlocked where `key` does that; None if there was nothing to end.
+        """
         before: list[Grant] = []
 
         def rule(grant: Grant) -> Grant:
@@ -117,11 +125,11 @@ class Grants:
                 detail=detail,
             )
         )
-        return before[0]
+        return before[0].unlocked(key) or before[0]
 
     async def mark_used(self, grant: Grant) -> Grant:
         """Remember that a token of the grant has been used."""
-        return await self.change(grant.id, lambda current: _marked(current, self._clock)) or grant
+        return await self.change(grant.id, lambda current: _marked(current, self._clock), grant.data_key) or grant
 
     async def note_use(self, grant: Grant) -> Grant:
         """Remember when and from where the grant was last used, at most once an hour. Trouble of the store is no matter here."""
@@ -129,14 +137,15 @@ class Grants:
         if now < self._note_again_at or not is_due(grant, now):
             return grant
         try:
-            return await self.change(grant.id, lambda current: _noted(current, self._clock)) or grant
+            return await self.change(grant.id, lambda current: _noted(current, self._clock), grant.data_key) or grant
         except Unavailable:
             self._note_again_at = now + _NOTE_PAUSE_SECONDS
             return grant
 
-    async def _hold(self, grant_id: str) -> Held | None:
+    async def _hold(self, grant_id: str, key: DataKey | None) -> Held | None:
         found = await self._records.get(record_key(grant_id))
-        return Held(Grant.from_record(found[0]), found[1]) if found else None
+        grant = Grant.from_record(found[0]).unlocked(key) if found else None
+        return Held(grant, found[1]) if found and grant else None
 
     async def _swap(self, held: Held, changed: Grant) -> bool:
         done = await self._records.swap(record_key(held.grant.id), held.version, changed.as_record(), self._ttl(changed))

@@ -46,14 +46,16 @@ class CodeToken:
     """An authorization code (RFC 6749 §4.1.2)."""
 
     grant_id: str
+    secret: bytes = field(repr=False)
     text: str = field(repr=False)
     digest: str
 
     @classmethod
     def new(cls, keyring: KeyRing, grant_id: str) -> CodeToken:
         """A fresh code of 256 random bits."""
-        body = base64.urlsafe_b64decode(grant_id + "==") + secrets.token_bytes(_SECRET)
-        return cls(grant_id, "vsc_" + _encode(body + keyring.mac("code", body)[:_TAG]), _digest(body))
+        secret = secrets.token_bytes(_SECRET)
+        body = base64.urlsafe_b64decode(grant_id + "==") + secret
+        return cls(grant_id, secret, "vsc_" + _encode(body + keyring.mac("code", body)[:_TAG]), _digest(body))
 
     @classmethod
     def read(cls, keyring: KeyRing, text: str) -> CodeToken | None:
@@ -61,7 +63,7 @@ class CodeToken:
         data = _decode(text[4:], _ID + _SECRET + _TAG) if text.startswith("vsc_") else None
         if data is None or not keyring.mac_fits("code", data[:-_TAG], data[-_TAG:]):
             return None
-        return cls(_encode(data[:_ID]), text, _digest(data[:-_TAG]))
+        return cls(_encode(data[:_ID]), data[_ID:-_TAG], text, _digest(data[:-_TAG]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
-__all__ = ["known_members", "read_json_object", "without_empty"]
+__all__ = ["known_members", "read_json_object", "unknown_members", "without_empty"]
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
@@ -43,6 +43,12 @@ def known_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, A
     What we wrote ourselves may be of a later version: during an update old and new processes share a store and each other's browsers.
     """
     return {each.name: document[each.name] for each in fields(record) if each.name in document}
+
+
+def unknown_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of `document` that :func:`known_members` leaves out, so that who changes a record need not lose them."""
+    known = {each.name for each in fields(record)}
+    return {name: value for name, value in document.items() if name not in known}
 
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,9 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     grants = Grants(records, clock)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
-    access_tokens = AccessTokens(keyring, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock)
+    access_tokens = AccessTokens(
+        keyring, sealer, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock
+    )
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=options.revocation_delay_seconds)
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
@@ -112,7 +114,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         clock=clock,
         authenticator=authenticator,
         grants=grants,
-        listing=Listing(records, grants, index, clock, end=proxy.end_grant),
+        listing=Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason)),
         renewal=renewal,
         access_tokens=access_tokens,
         refresh_rules=RefreshRules(life=options.session_life),
@@ -120,6 +122,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         upstream=upstream,
         pages=_pages(proxy, options),
         consent_mode=options.require_authorization_consent,
+        locks_upstream_tokens=options.upstream_token_protection == "client",  # noqa: S105 a mode
         allowed_redirect_uris=allowed,
         documents_enabled=options.enable_cimd,
         service_documentation=str(options.service_documentation_url) if options.service_documentation_url else None,

@@ -12,6 +12,7 @@ from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
 from vestibule.grants.connection import Connection, ProviderRules
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
@@ -229,14 +230,15 @@ class OAuthProxy(AuthProvider):
             claims = self._built.hall.access_tokens.read(token)
         except TokenRejected:
             return
-        await self.end_grant(claims.grant_id)
+        await self.end_grant(claims.grant_id, claims.data_key)
 
-    async def end_grant(self, grant_id: str, reason: Reason = reasons.GRANT_ENDED) -> None:
+    async def end_grant(self, grant_id: str, key: DataKey | None = None, reason: Reason = reasons.GRANT_ENDED) -> None:
         """End a session here and at the provider.
 
         Args:
+            key: its data key, if it has one. Without it the provider's tokens cannot be read, and live on there until they end.
             reason: why; by default its client or user wants it.
         """
-        ended = await self._built.hall.grants.end(grant_id, reason, detail="revoked")
-        if ended is not None and ended.upstream is not None:
+        ended = await self._built.hall.grants.end(grant_id, reason, detail="revoked", key=key)
+        if ended is not None and ended.upstream is not None and not ended.upstream.locked:
             await self._upstream.revoke(ended.upstream)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from vestibule.clients.configured import ConfiguredClient
 from vestibule.clock import Clock, SystemClock
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
 __all__ = ["CommonOptions", "Options"]
+
+UpstreamTokenProtection = Literal["server", "client"]
 
 _CONSENT_MODES: tuple[object, ...] = (True, False, "remember", "external")
 
@@ -44,6 +46,8 @@ class CommonOptions(TypedDict, total=False):
         extra_authorize_params, extra_token_params: sent to the provider as they are.
         client_storage: where state lives; None: an SQLite file; a URL, a path or a store.
         jwt_signing_key: secret or secrets (the first signs); None: generated once and kept beside the store.
+        upstream_token_protection: ``"server"``: the provider's tokens are sealed with our keys; ``"client"``: with a key that only the
+            client's own tokens give.
         require_authorization_consent: True, ``"remember"``, ``"external"`` or False.
         consent_csp_policy: None: built in; ``""``: none; text: as given.
         page_templates, page_colours: your own look, see ``docs/how-to/pages.md``.
@@ -81,6 +85,7 @@ class CommonOptions(TypedDict, total=False):
     extra_token_params: Mapping[str, str] | None
     client_storage: ClientStorage
     jwt_signing_key: str | bytes | Sequence[str | bytes] | None
+    upstream_token_protection: UpstreamTokenProtection
     require_authorization_consent: ConsentMode
     consent_csp_policy: str | None
     page_templates: Path | None
@@ -124,6 +129,7 @@ class Options:
     extra_token_params: Mapping[str, str] | None = None
     client_storage: ClientStorage = None
     jwt_signing_key: str | bytes | Sequence[str | bytes] | None = field(default=None, repr=False)
+    upstream_token_protection: UpstreamTokenProtection = "server"  # noqa: S105 a mode
     require_authorization_consent: ConsentMode = True
     consent_csp_policy: str | None = None
     page_templates: Path | None = None
@@ -152,6 +158,8 @@ class Options:
             self.require_authorization_consent is mode or self.require_authorization_consent == mode for mode in _CONSENT_MODES
         ):
             raise ConfigurationError("require_authorization_consent must be True, 'remember', 'external' or False.")
+        if self.upstream_token_protection not in get_args(UpstreamTokenProtection):
+            raise ConfigurationError("upstream_token_protection must be 'server' or 'client'.")
         for name in ("valid_scopes", "allowed_origins", "allowed_hosts", "client_document_hosts"):
             _check_list(name, getattr(self, name))
         for name in ("tool_scopes", "scope_hierarchy"):

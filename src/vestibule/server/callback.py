@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from vestibule import reasons
 from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Code, Grant, nobody
 from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
@@ -121,6 +122,7 @@ def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
 
 def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Grant:
     now = hall.clock.now()
+    key = DataKey.new(code.grant_id) if hall.locks_upstream_tokens else None
     grant = Grant(
         id=code.grant_id,
         client_id=login.client_id,
@@ -138,7 +140,10 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
             expires_at=now + hall.lifetimes.code,
             challenge=login.code_challenge,
             redirect_uri=login.redirect_uri,
+            wrapped_key=key.wrap(code.secret) if key else "",
         ),
+        is_locked=key is not None,
+        data_key=key,
         upstream=signed_in.session,
         forward_resource=login.forward_resource,
     )

@@ -10,6 +10,7 @@ from vestibule.clients.authentication import ClientAuthenticator
 from vestibule.clients.model import Client
 from vestibule.clock import Clock
 from vestibule.grants.access import AccessTokens
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.listing import Listing
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.refresh import RefreshRules
@@ -39,9 +40,9 @@ class Register(Protocol):
 
 
 class EndGrant(Protocol):
-    """Ends a session here and at the provider."""
+    """Ends a session here and, where its tokens can be read, at the provider."""
 
-    def __call__(self, grant_id: str, reason: Reason = ..., /) -> Awaitable[None]: ...
+    def __call__(self, grant_id: str, key: DataKey | None = None, reason: Reason = ...) -> Awaitable[None]: ...
 
 
 class Upstream(Protocol):
@@ -99,6 +100,7 @@ class Hall:
         resources: the protected resource URLs, the default one first.
         required_scopes: what the resource demands.
         valid_scopes: everything a client may ask for, in the order of the metadata.
+        locks_upstream_tokens: whether the provider's tokens of a new grant are stored under a key that only the client holds.
         authorize, register, find_client, end_grant: the steps that a provider class may override.
     """
 
@@ -122,6 +124,7 @@ class Hall:
     upstream: Upstream
     pages: Pages
     consent_mode: ConsentMode
+    locks_upstream_tokens: bool
     allowed_redirect_uris: AllowedRedirectURIs | None
     documents_enabled: bool
     service_documentation: str | None = None

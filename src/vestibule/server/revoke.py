@@ -13,7 +13,9 @@ from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import OAuthError, TokenRejected
 from vestibule.grants.access import AccessClaims
+from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant
+from vestibule.grants.refresh import presented_key
 from vestibule.grants.tokens import RefreshToken
 from vestibule.protocol.scopes import format_scope
 from vestibule.server.hall import Hall
@@ -30,7 +32,7 @@ def routes(hall: Hall) -> list[BaseRoute]:
         client, token = await _authenticated(hall, request)
         found = await _find(hall, client, token)
         if found is not None:
-            await hall.end_grant(found.grant.id)
+            await hall.end_grant(found.grant.id, found.key)
         return Response(status_code=200, headers=NO_STORE)
 
     async def introspect(request: Request) -> Response:
@@ -76,6 +78,13 @@ class _Found:
         return self.claims is not None or (
             self.refresh is not None and rotation is not None and self.refresh.digest == rotation.digest
         )
+
+    @property
+    def key(self) -> DataKey | None:
+        """The grant's data key, if it has one and the token opens it."""
+        if self.claims is not None:
+            return self.claims.data_key
+        return presented_key(self.grant, self.refresh) if self.refresh is not None else None
 
 
 async def _find(hall: Hall, client: Client, token: str) -> _Found | None:

@@ -15,7 +15,7 @@ from vestibule.events import Event, EventName, emit
 from vestibule.grants.code import CodeReplayed, Redemption, redeem
 from vestibule.grants.last_use import with_use
 from vestibule.grants.model import Grant
-from vestibule.grants.refresh import Presented, RefreshReused, check_refresh, rotate
+from vestibule.grants.refresh import Presented, RefreshReused, check_refresh, presented_key, rotate
 from vestibule.grants.tokens import CodeToken, RefreshToken
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.scopes import format_scope, parse_scope
@@ -126,8 +126,11 @@ async def _renew_upstream(hall: Hall, presented: Presented, now: float) -> None:
     if grant is None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     check_refresh(grant, presented, hall.refresh_rules, now)
+    opened = grant.unlocked(presented_key(grant, presented.token))
+    if opened is None:
+        raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN, "its data key does not open the provider's tokens")
     try:
-        await hall.renewal.renewed(grant)
+        await hall.renewal.renewed(opened)
     except UpstreamRefused as refusal:
         # Its own credentials being refused is the operator's matter and keeps its type; the rest ended the session.
         if type(refusal) is not UpstreamRefused:

@@ -150,6 +150,7 @@ class BridgeSettings(ProviderSettings):
     extra_token_params: Table | None = None
     client_storage: Any = None
     jwt_signing_key: Keys = None
+    upstream_token_protection: Text | None = None
     require_authorization_consent: Consent = None
     consent_csp_policy: str | None = None
     page_templates: Path | None = None

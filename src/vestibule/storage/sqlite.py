@@ -35,6 +35,8 @@ _SCHEMA: Final = (
     " expires_at REAL NOT NULL)",
     "CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires_at)",
 )
+# The version of the above, in the file's header; 0 is a file of before there were numbers, which has the same tables.
+_SCHEMA_VERSION: Final = 1
 _GET: Final = "SELECT value, version, expires_at FROM records WHERE key = ? AND expires_at > ?"
 _PUT_NEW: Final = (
     "INSERT INTO records (key, value, version, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
@@ -167,8 +169,7 @@ class SQLiteStore:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            for statement in _SCHEMA:
-                connection.execute(statement)
+            _bring_up_to_date(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -190,6 +191,17 @@ class SQLiteStore:
             with self._lock:
                 self._close()
         return Unavailable(reasons.STORE_UNAVAILABLE, trouble)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Make the table where there is none. A file of a later release is not written to."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _SCHEMA_VERSION:
+        raise sqlite3.NotSupportedError("the file is of a later release")
+    if version < _SCHEMA_VERSION:
+        for statement in _SCHEMA:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
 def _primary_code(error: sqlite3.Error) -> int:
