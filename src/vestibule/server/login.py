@@ -161,7 +161,7 @@ class LoginCookies:
             httponly=True,
             samesite="lax",  # the provider's answer is a cross-site navigation and must carry it
         )
-        for name in self._surplus(request, login, len(value)):
+        for name in self._surplus(request, login, len(self._prefix + login.handle) + len(value)):
             self._delete(response, name)
 
     def read(self, request: Request, handle: str) -> Login | None:
