@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from vestibule.cli.config_show import chosen_settings
 from vestibule.cli.server_file import find_provider
 from vestibule.errors import ConfigurationError
@@ -22,9 +26,8 @@ def find_bridge(target: str | None) -> OAuthProxy:
     Raises:
         ConfigurationError: there is none, or its sessions are out of reach.
     """
-    provider = find_provider(target) if target else None
-    if provider is None:
-        provider = chosen_settings()[0].provider()
+    with _quietly():
+        provider = (find_provider(target) if target else None) or chosen_settings()[0].provider()
     bridge = provider.server if isinstance(provider, MultiAuth) else provider
     if not isinstance(bridge, OAuthProxy):
         raise ConfigurationError(f"{type(bridge).__name__} keeps no sessions: tokens come from the provider itself.")
@@ -33,6 +36,18 @@ def find_bridge(target: str | None) -> OAuthProxy:
             "Sessions are kept in the memory of the server's process, where no command reaches them: set client_storage."
         )
     return bridge
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """What a server says when it starts is said by the server."""
+    logger = logging.getLogger("vestibule")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def store_of(bridge: OAuthProxy) -> Store:

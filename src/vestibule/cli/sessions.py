@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from textwrap import TextWrapper
+from typing import TypeVar
 
 import click
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,8 @@ from vestibule.proxy.oauth_proxy import OAuthProxy
 __all__ = ["end_sessions", "list_sessions", "show_session"]
 
 _SHORT_ID = 24  # characters of a dynamic client's id, as in the log
+_USER_WIDTH = 80
+_LEAST = 4  # characters of an id
 _KINDS = {"document": "by its document", "dynamic": "registered itself", "configured": "configured"}
 
 _Answer = TypeVar("_Answer")
@@ -50,7 +52,7 @@ def list_sessions(server: str | None, wanted: SessionFilter, *, limit: int, as_j
         return
     console, now = _console(), bridge.hall.clock.now()
     for grant in shown:
-        console.print(_summary(grant, now))
+        console.print(_summary(grant, now, console.width), soft_wrap=True)
     more = f" There are more: narrow it down, or raise --limit {limit}." if len(found) > limit else ""
     count = f"{len(shown)} session{'' if len(shown) == 1 else 's'}"
     console.print(f"{count} in {store_of(bridge)!r}.{more}", soft_wrap=True)
@@ -127,6 +129,8 @@ async def _named(bridge: OAuthProxy, written: Collection[str]) -> list[Grant]:
     listing = bridge.hall.listing
     found = {text: grant for text in written if (grant := await listing.get(text)) is not None}
     beginnings = [text for text in written if text not in found]
+    if any(len(text) < _LEAST for text in beginnings):
+        raise ConfigurationError(f"Write at least {_LEAST} characters of a session's id.")
     if beginnings:
         async for grant in listing.search(SessionFilter(ended=True)):
             for text in beginnings:
@@ -151,16 +155,11 @@ def _console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def _summary(grant: Grant, now: float) -> Any:
-    """A few lines that fit 80 columns."""
-    head = Text.assemble((grant.id, "bold"), "  ", _user(grant))
+def _summary(grant: Grant, now: float, width: int) -> Text:
+    """A few lines, the id first, each folded below itself where the terminal is narrow."""
     lines = [_client(grant), f"{' '.join(grant.scopes) or 'no scopes'} at {grant.resource}", _times(grant, now)]
-    table = Table.grid()
-    table.add_row(head)
-    for line in lines:
-        table.add_row(Padding(Text(line), (0, 0, 0, 2)))
-    table.add_row("")
-    return table
+    fold = TextWrapper(width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return Text.assemble((grant.id, "bold"), f"  {_user(grant)}\n", "\n".join(map(fold.fill, lines)), "\n")
 
 
 def _times(grant: Grant, now: float) -> str:
@@ -199,7 +198,7 @@ def _user(grant: Grant) -> str:
     told = describe(grant)["user"]
     names = " ".join(dict.fromkeys(text for text in (told["email"], user_name(grant)) if text))
     subject = grant.subject if grant.has_user else "unknown user"
-    return shortened(f"{names} ({subject})" if names else subject, 120)
+    return shortened(f"{names} ({subject})" if names else subject, _USER_WIDTH)
 
 
 def _client(grant: Grant) -> str:
