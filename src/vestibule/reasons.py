@@ -208,6 +208,9 @@ SCOPE_INVALID = _reason("scope_invalid", "The scope is not valid here.", "Ask fo
 RESOURCE_INVALID = _reason(
     "resource_invalid", "The resource is not one of this server.", "Send the resource URL from the protected resource metadata."
 )
+ADMIN_TOKEN = _reason(
+    "admin_token", "This is for the operator of this server only.", "Send the admin_token of the configuration as bearer token."
+)
 GRANT_TYPE_UNSUPPORTED = _reason(
     "grant_type_unsupported", "This grant type is not supported.", "Use authorization_code or refresh_token."
 )

@@ -14,7 +14,7 @@ from tests.flows.stage import BASE, KEY, LOOPBACK_URI, PUBLIC, WEB_URI, Stage, d
 from vestibule.clients.configured import ConfiguredClient
 from vestibule.errors import ConfigurationError
 from vestibule.keys.jwt import peek_claims
-from vestibule.proxy.options import CommonOptions
+from vestibule.proxy.options import CommonOptions, Options
 from vestibule.testing import FakeClock, ProviderClient, ScriptedClient
 from vestibule.testing.client import StepFailed
 
@@ -413,3 +413,16 @@ async def test_how_fast_another_process_notices(staged: SetStage):
     assert await call_status(slow, client) == 401
     with pytest.raises(ConfigurationError, match="revocation_delay_seconds"):
         await staged(revocation_delay_seconds=-1)
+
+
+@shows("admin_token")
+async def test_the_operators_address_is_there_only_where_it_is_opened(staged: SetStage):
+    """More of it in ``test_admin.py``."""
+    token = "Wd8sKq3Vn6Tz1Rb9Lx4Jm7Ph2Gf5Yc0E"
+    headers = {"authorization": f"Bearer {token}"}
+    for stage, status in ((await staged(), 404), (await staged(admin_token=token), 200)):
+        assert (await stage.http.get(f"{BASE}/admin/sessions", headers=headers)).status_code == status
+    for bad, words in (("short", "admin_token has only 5 bytes"), ("", "admin_token is empty"), ("ä" * 20 + token, "letters")):
+        with pytest.raises(ConfigurationError, match=words):
+            await staged(base_url=PUBLIC, admin_token=bad)
+    assert token not in repr(Options(admin_token=token))

@@ -55,6 +55,7 @@ EXAMPLES: dict[str, Any] = {
     "allowed_origins": ["https://app.example.com"],
     "allowed_hosts": ["mcp.internal"],
     "revocation_delay_seconds": 0,
+    "admin_token": "Wd8sKq3Vn6Tz1Rb9Lx4Jm7Ph2Gf5Yc0E",
     "client_document_hosts": ["clients.internal"],
     "egress_proxy": "http://proxy.internal:3128",
     "http_client": httpx2.AsyncClient(),

@@ -45,7 +45,7 @@ def list_sessions(server: str | None, wanted: SessionFilter, *, limit: int, as_j
         ConfigurationError: there is no bridge, or its store does not answer.
     """
     bridge = find_bridge(server)
-    found = _run(bridge, lambda: _found(bridge, wanted, limit + 1))
+    found = _run(bridge, lambda: bridge.hall.listing.find(wanted, limit + 1))
     shown = sorted(found[:limit], key=lambda grant: grant.created_at, reverse=True)
     if as_json:
         click.echo(json.dumps([describe(grant) for grant in shown], indent=2))
@@ -89,7 +89,7 @@ def end_sessions(server: str | None, written: Sequence[str], wanted: SessionFilt
     bridge = find_bridge(server)
 
     async def chosen() -> list[Grant]:
-        return await _named(bridge, written) if wanted is None else await _found(bridge, wanted, None)
+        return await _named(bridge, written) if wanted is None else await bridge.hall.listing.find(wanted)
 
     grants = [grant for grant in _run(bridge, chosen) if not grant.ended]
     if len(grants) > 1 and ask:
@@ -113,15 +113,6 @@ def _run(bridge: OAuthProxy, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         return asyncio.run(asked())
     except Unavailable as error:
         raise ConfigurationError(f"{store_of(bridge)!r} does not answer: {error.detail or error.reason.text}") from error
-
-
-async def _found(bridge: OAuthProxy, wanted: SessionFilter, limit: int | None) -> list[Grant]:
-    found = []
-    async for grant in bridge.hall.listing.search(wanted):
-        found.append(grant)
-        if len(found) == limit:
-            break
-    return found
 
 
 async def _named(bridge: OAuthProxy, written: Collection[str]) -> list[Grant]:

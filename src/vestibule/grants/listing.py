@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -104,7 +105,7 @@ class Listing:
         wanted = [grant for grant in grants.values() if grant.subject == subject and (ended or grant.is_alive(now))]
         return sorted(wanted, key=lambda grant: grant.created_at, reverse=True)
 
-    async def search(self, wanted: SessionFilter) -> AsyncIterator[Grant]:
+    async def search(self, wanted: SessionFilter) -> AsyncGenerator[Grant]:
         """The sessions that `wanted` describes.
 
         Those of a user named by the subject come from that user's list, the newest first; otherwise every record is looked at, and they
@@ -127,6 +128,20 @@ class Listing:
             looked_at += 1
             if looked_at % _TURN == 0:
                 await asyncio.sleep(0)  # a store in this process answers without letting anyone else run
+
+    async def find(self, wanted: SessionFilter, limit: int | None = None) -> list[Grant]:
+        """The first `limit` sessions of :meth:`search`; None: all.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        found: list[Grant] = []
+        async with aclosing(self.search(wanted)) as sessions:
+            async for grant in sessions:
+                found.append(grant)
+                if len(found) == limit:
+                    break
+        return found
 
     async def get(self, grant_id: str) -> Grant | None:
         """The session of an id, also one that has ended; None if its record is not there any more.

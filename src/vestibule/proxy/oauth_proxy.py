@@ -22,7 +22,7 @@ from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
-from vestibule.server import authorize, callback, consent, metadata, register, revoke, token
+from vestibule.server import admin, authorize, callback, consent, metadata, register, revoke, token
 from vestibule.server.hall import Hall
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
 from vestibule.server.remember import ConsentMemory
@@ -94,9 +94,21 @@ class OAuthProxy(AuthProvider):
         self.issuer = str(options.issuer_url or base_url)
         check_issuer(self.issuer)
         self.redirect_path = "/" + (options.redirect_path or "/auth/callback").lstrip("/")
-        if self.redirect_path in ("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect"):
+        if self.redirect_path in (
+            "/",
+            "/authorize",
+            "/consent",
+            "/token",
+            "/register",
+            "/revoke",
+            "/introspect",
+            admin.ADMIN_PATH,
+        ):
             raise ConfigurationError(f"redirect_path {self.redirect_path!r} is the path of an endpoint.")
         self.is_loopback = is_loopback(url)
+        if options.admin_token is not None:
+            admin.check_admin_token(options.admin_token, url)
+        self._admin_token = options.admin_token
         self.allowed_origins = options.allowed_origins
         self.allowed_hosts = options.allowed_hosts
         self.tool_scopes = options.tool_scopes or {}
@@ -164,6 +176,7 @@ class OAuthProxy(AuthProvider):
             *callback.routes(hall, cookies),
             *token.routes(hall),
             *revoke.routes(hall),
+            *(admin.routes(hall, self._admin_token) if self._admin_token is not None else ()),
         ]
 
     def recognises(self, token: str) -> bool | None:

@@ -64,6 +64,7 @@ class CommonOptions(TypedDict, total=False):
         allowed_origins: web origins that may call the resource.
         allowed_hosts: further host names that requests to the resource may carry.
         revocation_delay_seconds: within how long a session that was ended by another process is noticed.
+        admin_token: secret that opens ``/admin/sessions`` to the operator; None: there is no such address.
         client_document_hosts: internal hosts whose documents may be fetched in spite of their addresses.
         egress_proxy: URL of the proxy through which documents named by clients are fetched.
         http_client: used for everything that goes to the provider.
@@ -104,6 +105,7 @@ class CommonOptions(TypedDict, total=False):
     allowed_origins: Sequence[str]
     allowed_hosts: Sequence[str]
     revocation_delay_seconds: float
+    admin_token: str | None
     client_document_hosts: Sequence[str]
     egress_proxy: str | None
     http_client: httpx2.AsyncClient | None
@@ -148,6 +150,7 @@ class Options:
     allowed_origins: Sequence[str] = ()
     allowed_hosts: Sequence[str] = ()
     revocation_delay_seconds: float = 5
+    admin_token: str | None = field(default=None, repr=False)
     client_document_hosts: Sequence[str] = ()
     egress_proxy: str | None = None
     http_client: httpx2.AsyncClient | None = None

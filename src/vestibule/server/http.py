@@ -153,13 +153,14 @@ def as_oauth_error(error: VestibuleError) -> OAuthError:
 
 
 class EndpointRoute(Route):
-    """A route of one fixed path, for one path is all that each endpoint has.
+    """A route of one fixed path, or of one with an id at its end.
 
-    A host tries our routes before its own on every request, so a look at the end of the path goes before the regular expression.
+    A host tries our routes before its own on every request, so a look for the fixed part goes before the regular expression.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if not scope["path"].endswith(self.path):
+        fixed, has_id, _ = self.path.partition("{")
+        if not (fixed in scope["path"] if has_id else scope["path"].endswith(fixed)):
             return Match.NONE, {}
         return super().matches(scope)
 

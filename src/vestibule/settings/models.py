@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationEr
 
 from vestibule.errors import ConfigurationError
 from vestibule.proxy.options import CommonOptions
-from vestibule.settings.fields import Clients, Code, Consent, Keys, Policy, PrivateKey, Table, Text, TextList
+from vestibule.settings.fields import Clients, Code, Consent, Keys, Policy, PrivateKey, Secret, Table, Text, TextList
 from vestibule.settings.sources import PREFIX, Found, Sources
 
 __all__ = ["BridgeSettings", "ProviderSettings"]
@@ -169,6 +169,7 @@ class BridgeSettings(ProviderSettings):
     allowed_origins: TextList | None = None
     allowed_hosts: TextList | None = None
     revocation_delay_seconds: float | None = None
+    admin_token: Secret | None = None
     client_document_hosts: TextList | None = None
     egress_proxy: Text | None = None
     http_client: Code = None
