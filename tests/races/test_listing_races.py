@@ -112,12 +112,13 @@ async def _nothing(grant_id: str, reason: object) -> None:
     raise AssertionError("nothing is to be ended here")
 
 
-async def on_disk(one: Street) -> tuple[list[Grant], set[str]]:
-    """What the user's list tells, and which living grants there are, read beside the server."""
-    store = open_store(f"sqlite:///{one.folder / 'state' / 'state.sqlite3'}", namespace="", public_url="")
+async def beside(street: Street) -> tuple[list[Grant], set[str]]:
+    """What alice's list tells, and which living grants there are, read beside the servers."""
+    database = street.database or f"sqlite:///{street.folder / 'state' / 'state.sqlite3'}"
+    store = open_store(database, namespace="", public_url="")
     keyring, clock = KeyRing.from_secrets(KEY), SystemClock()
     records = SealedRecords(store, Sealer(keyring))
-    index = UserIndex(records, keyring, clock, issuer=one.base_url, life=30 * 86_400)
+    index = UserIndex(records, keyring, clock, issuer=street.base_url, life=30 * 86_400)
     listing = Listing(records, Grants(records, clock), index, clock, end=_nothing)
     try:
         told = await listing.of_user("alice")
@@ -135,7 +136,7 @@ async def test_killed_anywhere_in_a_login_every_session_is_listed(one):
             one.start(one.ports[0], die_at=step)
             login = Login(one, client)
             done = await login.run()
-            told, living = await on_disk(one)
+            told, living = await beside(one)
             assert living <= {grant.id for grant in told}, f"killed at step {step}: a session is listed nowhere"
             if not login.killed:
                 break
