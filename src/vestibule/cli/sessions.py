@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from vestibule import reasons
@@ -28,6 +27,7 @@ __all__ = ["end_sessions", "list_sessions", "show_session"]
 
 _SHORT_ID = 24  # characters of a dynamic client's id, as in the log
 _USER_WIDTH = 80
+_DATE = len("2026-01-01")
 _LEAST = 4  # characters of an id
 _KINDS = {"document": "by its document", "dynamic": "registered itself", "configured": "configured"}
 
@@ -72,7 +72,7 @@ def show_session(server: str | None, written: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(describe(grant), indent=2))
     else:
-        _console().print(_details(grant, bridge.hall.clock.now()))
+        _console().print(_details(grant, bridge.hall.clock.now()), soft_wrap=True)
 
 
 def end_sessions(server: str | None, written: Sequence[str], wanted: SessionFilter | None, *, ask: bool) -> None:
@@ -157,11 +157,12 @@ def _times(grant: Grant, now: float) -> str:
     used = grant.last_used
     where = f" from {visible(used.address)}" if used and used.address else ""
     use = f"used {ago(now - used.at)}{where}" if used else "not used yet"
-    ends = f"ended {_at(grant.ended_at)} ({grant.ended})" if grant.ended else f"until {_at(grant.expires_at)}"
+    ends = f"ended {_at(grant.ended_at)} ({grant.ended})" if grant.ended else f"until {_at(grant.expires_at)[:_DATE]}"
     return f"since {_at(grant.created_at)}, {use}, {ends}"
 
 
-def _details(grant: Grant, now: float) -> Table:
+def _details(grant: Grant, now: float) -> Text:
+    """All that is told of a session, a line each; long values fold by themselves."""
     used = grant.last_used
     rows = {
         "session": grant.id,
@@ -177,11 +178,8 @@ def _details(grant: Grant, now: float) -> Table:
         "expires": _at(grant.expires_at),
         "ended": f"{_at(grant.ended_at)}: {grant.ended}" if grant.ended else "",
     }
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows.items():
-        if value:
-            table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
-    return table
+    told = [(name, value) for name, value in rows.items() if value]
+    return Text("\n").join(Text.assemble((f"{name:<14}", "dim"), value) for name, value in told)
 
 
 def _user(grant: Grant) -> str:

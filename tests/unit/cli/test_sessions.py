@@ -101,7 +101,7 @@ def test_a_list_tells_who_which_client_and_when_within_80_columns(town: Town, ru
     assert client.endswith("…")
     assert scopes.strip() == f"openid at {town.url}/mcp"
     assert "used just now from 127.0.0.1" in times
-    assert max(len(line) for line in (head, client, scopes)) <= 80
+    assert max(len(line) for line in result.stdout.splitlines()[:4]) <= 80
     assert "1 session in <SQLiteStore" in result.stdout
 
 
@@ -129,6 +129,14 @@ def test_nothing_that_is_printed_is_a_token(town: Town, runner: CliRunner) -> No
         assert "eyJ" not in output, "no JWT at all"
         assert "vsr_" not in output
         assert SECRET not in output
+
+
+def test_the_address_is_the_one_that_the_server_takes_from_a_trusted_proxy(town: Town, runner: CliRunner) -> None:
+    """uvicorn trusts proxies on this machine and corrects the peer; nobody else's word is taken."""
+    token = town.sign_in()
+    forwarded = {"authorization": f"Bearer {token}", "x-forwarded-for": "203.0.113.7"}
+    assert httpx2.post(f"{town.url}/mcp", json={}, headers=forwarded).status_code == 200
+    assert "used just now from 203.0.113.7" in run(runner, "list").stdout
 
 
 def test_filters_narrow_a_list(town: Town, runner: CliRunner) -> None:
