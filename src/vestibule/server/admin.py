@@ -12,7 +12,8 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, OAuthError
@@ -41,6 +42,13 @@ _FILTERS: Final = frozenset({"user", "client", "idle_seconds", "older_than_secon
 _LIMIT, _MOST = 100, 1000
 _BEARER: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
+
+
+class _SessionRoute(Route):
+    """As :class:`~vestibule.server.http.EndpointRoute`, of a path that an id ends."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(scope) if ADMIN_PATH in scope["path"] else (Match.NONE, {})
 
 
 def check_admin_token(token: str, public_url: str) -> None:
@@ -83,12 +91,12 @@ def routes(hall: Hall, admin_token: str) -> list[BaseRoute]:
         return Response(status_code=204, headers=NO_STORE)
 
     return [
-        EndpointRoute(path, json_endpoint(_for_the_operator(admin_token, handler)), methods=[method])
-        for path, method, handler in (
-            (ADMIN_PATH, "GET", list_sessions),
-            (ADMIN_PATH, "DELETE", end_sessions),
-            (f"{ADMIN_PATH}/{{id}}", "GET", show_session),
-            (f"{ADMIN_PATH}/{{id}}", "DELETE", end_session),
+        route(path, json_endpoint(_for_the_operator(admin_token, handler)), methods=[method])
+        for route, path, method, handler in (
+            (EndpointRoute, ADMIN_PATH, "GET", list_sessions),
+            (EndpointRoute, ADMIN_PATH, "DELETE", end_sessions),
+            (_SessionRoute, f"{ADMIN_PATH}/{{id}}", "GET", show_session),
+            (_SessionRoute, f"{ADMIN_PATH}/{{id}}", "DELETE", end_session),
         )
     ]
 

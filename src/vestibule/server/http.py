@@ -153,14 +153,13 @@ def as_oauth_error(error: VestibuleError) -> OAuthError:
 
 
 class EndpointRoute(Route):
-    """A route of one fixed path, or of one with an id at its end.
+    """A route of one fixed path, for one path is all that most endpoints have.
 
-    A host tries our routes before its own on every request, so a look for the fixed part goes before the regular expression.
+    A host tries our routes before its own on every request, so a look at the end of the path goes before the regular expression.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        fixed, has_id, _ = self.path.partition("{")
-        if not (fixed in scope["path"] if has_id else scope["path"].endswith(fixed)):
+        if not scope["path"].endswith(self.path):
             return Match.NONE, {}
         return super().matches(scope)
 
