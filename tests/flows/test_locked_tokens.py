@@ -1,9 +1,13 @@
 """``upstream_token_protection="client"``: a copy of the store together with every key of the server opens no token of the provider."""
 
+import asyncio
 import itertools
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from tests.flows.conftest import SetStage
 from tests.flows.stage import KEY, Stage, call_status
@@ -13,6 +17,7 @@ from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant
 from vestibule.grants.upstream_session import UpstreamSession
 from vestibule.keys import base64url
+from vestibule.keys.jwt import peek_claims, sign_access_token
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
 from vestibule.storage.memory import MemoryStore
@@ -234,7 +239,7 @@ async def test_sessions_of_before_and_after_a_change_of_the_option_go_on(staged:
         begun.clock.advance(SOON + 1)
         await later.refresh()
         assert await upstream_token(later)
-    assert sorted(record["is_locked"] for record in await stolen(store)) == [False, True]
+    assert sorted(bool(record["upstream"]["locked"]) for record in await stolen(store)) == [False, True]
 
 
 async def test_a_record_whose_tokens_were_exchanged_counts_as_absent(stage: Stage, client: ScriptedClient, store: MemoryStore):
@@ -254,9 +259,88 @@ async def test_a_record_whose_tokens_were_exchanged_counts_as_absent(stage: Stag
     assert reasons.GRANT_UNKNOWN.code in stage.reasons()
 
 
-async def test_tokens_are_never_stored_in_the_open_for_want_of_the_key(client: ScriptedClient, store: MemoryStore):
+# --- somebody with every key, who also writes into the store ----------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def renewal_under_way(stage: Stage, client: ScriptedClient) -> AsyncIterator[asyncio.Event]:
+    """A call of the client's has the provider asked for new tokens; it answers after the block, or when the event is set."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: httpx2.Request) -> None:
+        if request.url.path.endswith("/token"):
+            asked.set()
+            await go_on.wait()
+
+    stage.provider_http.event_hooks = {"request": [hold]}
+    stage.clock.advance(SOON + 1)
+    task = asyncio.create_task(client.call_tool("whoami"))
+    await asked.wait()
+    yield go_on
+    go_on.set()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def rewrite(store: MemoryStore, **members: Any) -> None:
+    records = SealedRecords(store, Sealer(KEYRING))
+    [key] = [key async for key, _ in store.scan("grant/")]
+    record, version = await records.get(key) or ({}, 0)
+    assert await records.swap(key, version, {**record, **members}, 3600)
+
+
+FORGED: list[dict[str, Any]] = [
+    {"is_locked": False},
+    {"upstream": {"access_token": "forged", "refresh_token": "forged", "expires_at": 0.0}},
+    {"data_key": {"grant_id": "x", "value": "y"}},
+]
+
+
+@pytest.mark.parametrize("members", FORGED)
+async def test_no_forged_record_has_the_next_tokens_written_in_the_open(
+    stage: Stage, store: MemoryStore, members: dict[str, Any]
+):
+    client = await stage.signed_in()
+    async with renewal_under_way(stage, client):
+        await rewrite(store, **members)
     [record] = await stolen(store)
-    grant = Grant.from_record(record)
-    assert grant.upstream is not None
-    with pytest.raises(ValueError, match="data key"):
-        Grant.from_record({**record, "upstream": {"access_token": "in the open"}}).as_record()
+    held = record["upstream"] or {}
+    assert held.get("access_token") in ("", "forged")
+    assert held.get("refresh_token") in (None, "forged")
+
+
+@pytest.mark.parametrize("members", [{}, *FORGED])
+async def test_a_caller_without_the_key_gets_nothing_of_a_renewal_that_has_it(
+    stage: Stage, store: MemoryStore, members: dict[str, Any]
+):
+    client = await stage.signed_in()
+    claims = peek_claims(client.tokens["access_token"]) or {}
+    del claims["vdk"]
+    thief = stage.client()
+    thief.tokens = {"access_token": sign_access_token(KEYRING, {**claims, "jti": "forged"})}
+    async with renewal_under_way(stage, client) as go_on:
+        await rewrite(store, **members)
+        task = asyncio.create_task(thief.call_tool("whoami"))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(CallRefused):
+            await task
+
+
+# --- a token that ought to open it and does not -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+async def test_a_refresh_token_that_opens_nothing_is_refused_and_ends_nothing(
+    stage: Stage, client: ScriptedClient, store: MemoryStore, is_due: bool
+):
+    [record] = await stolen(store)
+    await rewrite(store, rotation={**record["rotation"], "wrapped_key": ""})
+    stage.clock.advance(SOON + 1 if is_due else 10)
+    asked = len(stage.provider.requests)
+    with pytest.raises(StepFailed) as refused:
+        await client.refresh()
+    assert refused.value.error == "invalid_grant"
+    assert len(stage.provider.requests) == asked
+    [record] = await stolen(store)
+    assert record["ended"] is None

@@ -54,11 +54,16 @@ async def test_what_a_later_version_added_is_kept(staged: SetStage, clock: FakeC
     records = SealedRecords(store, SEALER)
     [key] = [key async for key, _ in store.scan("grant/")]
     record, version = await records.get(key) or ({}, 0)
-    assert await records.swap(key, version, {**record, "later": {"more": [1]}}, 3600)
+    parts = {part: {**record[part], "later": part} for part in ("code", "upstream")}
+    assert await records.swap(key, version, {**record, **parts, "later": {"more": [1]}}, 3600)
     await client.refresh()
     changed, later_version = await records.get(key) or ({}, 0)
     assert later_version != version
     assert changed["later"] == {"more": [1]}
+    assert [changed[part]["later"] for part in parts] == list(parts)
+    await client.revoke()
+    ended, _ = await records.get(key) or ({}, 0)
+    assert "later" not in ended, "it may be what the end of a session takes away"
 
 
 async def test_a_session_of_before_there_were_formats(staged: SetStage, clock: FakeClock):

@@ -78,7 +78,7 @@ def _data_key(grant: Grant, code: CodeToken) -> DataKey | None:
     Raises:
         OAuthError: the code does not open it.
     """
-    if not grant.is_locked:
+    if not grant.lacks_its_key:
         return None
     key = DataKey.unwrap(grant.id, grant.code.wrapped_key, code.secret)
     if key is None:

@@ -61,9 +61,7 @@ class DataKey:
         )
 
     def unlock(self, session: UpstreamSession) -> UpstreamSession | None:
-        """`session` with its tokens; None if this is not their key."""
-        if not session.locked:
-            return session
+        """`session` with its tokens; None if this is not their key, or they are not locked."""
         tokens = envelopes.decrypt(self.value, session.locked, bound_to=self._place("tokens"))
         if tokens is None:
             return None

@@ -1,21 +1,48 @@
 """The format of grant records, and how one of an earlier version becomes one of this.
 
-A member more needs no new format: whoever does not know it keeps it as it is. A new format is for a change after which an earlier version
-would misread the record. Then both versions must not work at once: the earlier one answers "not now" for records of the later one, and
-touches none.
+A member more, of the grant or of one of its parts, needs no new format: whoever does not know it keeps it as it is. A new format is for a
+change after which an earlier version would misread the record. Then both versions must not work at once: the earlier one answers "not
+now" for records of the later one, and touches none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Self
 
 from vestibule import reasons
 from vestibule.errors import Unavailable
+from vestibule.protocol.json_documents import known_members, unknown_members
 
-__all__ = ["FORMAT", "RecordTooNew", "in_this_format"]
+__all__ = ["FORMAT", "RecordTooNew", "Stored", "in_this_format"]
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What is kept as a JSON object.
+
+    Attributes:
+        unknown: members that a later version wrote; kept as they are.
+    """
+
+    unknown: Record = field(default_factory=dict, repr=False, compare=False)
+
+    def as_document(self) -> Record:
+        """The JSON object; a tuple in it is an array."""
+        document = {each.name: _as_stored(getattr(self, each.name)) for each in fields(self)}
+        return {**document.pop("unknown"), **document}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`as_document` wrote, in this version or another."""
+        return cls(**{**known_members(cls, document), "unknown": unknown_members(cls, document)})
+
+
+def _as_stored(value: Any) -> Any:
+    return value.as_document() if isinstance(value, Stored) else value
 
 
 class RecordTooNew(Unavailable):

@@ -6,19 +6,18 @@ everything are each one compare-and-swap: there is no pair of writes that a cras
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vestibule.grants.data_key import DataKey
-from vestibule.grants.formats import FORMAT, in_this_format
+from vestibule.grants.formats import FORMAT, Stored, in_this_format
 from vestibule.grants.upstream_session import UpstreamSession
-from vestibule.protocol.json_documents import known_members, unknown_members
 
 __all__ = ["Code", "Grant", "LastUse", "Lease", "Listed", "Rotation", "UpstreamSession", "nobody"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(Stored):
     """The authorization code of a grant (RFC 6749 §4.1.2); the code itself is not stored.
 
     Attributes:
@@ -39,7 +38,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
+class Rotation(Stored):
     """Where the refresh token's rotation stands (OAuth 2.1 §4.3.1); no token is stored.
 
     Attributes:
@@ -65,7 +64,7 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Stored):
     """Who is asking the provider for new tokens right now, so that only one process does."""
 
     holder: str
@@ -73,7 +72,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastUse:
+class LastUse(Stored):
     """When and from where a grant was last used, to within an hour.
 
     Attributes:
@@ -88,7 +87,7 @@ class LastUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Stored):
     """Where the grant stands in the list of its user's grants.
 
     Attributes:
@@ -101,7 +100,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Stored):
     """One user's consent for one client at one resource.
 
     Attributes:
@@ -122,9 +121,7 @@ class Grant:
         last_used: None for a grant of which no token was used.
         listed: None where the user is not known, or the grant is older than such lists.
         ended: reason code, once it has ended.
-        is_locked: whether the provider's tokens are stored under a data key that only the client's tokens give.
         data_key: that key, while a request that brought it is served; never stored.
-        unknown: members that a later version wrote; kept as they are.
     """
 
     id: str
@@ -148,19 +145,14 @@ class Grant:
     listed: Listed | None = None
     ended: str | None = None
     ended_at: float | None = None
-    is_locked: bool = False
     data_key: DataKey | None = field(default=None, repr=False, compare=False)
-    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def as_record(self) -> dict[str, Any]:
-        """The JSON object that is sealed and stored.
-
-        Raises:
-            ValueError: it would hold tokens of the provider that have to be locked, and the key is not at hand.
-        """
-        record = asdict(replace(self, upstream=self._stored_upstream(), data_key=None))
+        """The JSON object that is sealed and stored. The provider's tokens in it are locked where there is a data key."""
+        key, upstream = self.data_key, self.upstream
+        record = replace(self, upstream=key.lock(upstream) if key and upstream else upstream).as_document()
         del record["data_key"]
-        return {**record.pop("unknown"), **record, "format": FORMAT}
+        return {**record, "format": FORMAT}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Grant:
@@ -169,16 +161,16 @@ class Grant:
         Raises:
             RecordTooNew: a later version wrote it in a format that this one does not know.
         """
-        record = in_this_format(record)
-        members = known_members(cls, record)
-        members["unknown"] = unknown_members(cls, record)
+        members = in_this_format(record)
+        members["data_key"] = None
         members["scopes"] = tuple(members["scopes"])
         for name, part in _PARTS.items():
-            members[name] = part(**known_members(part, members[name])) if members.get(name) else None
-        upstream = members["upstream"]
-        if upstream is not None and upstream.scope is not None:
-            members["upstream"] = replace(upstream, scope=tuple(upstream.scope))
-        return cls(**members)
+            members[name] = part.from_document(members[name]) if members.get(name) else None
+        grant = cls.from_document(members)
+        upstream = grant.upstream
+        if upstream is None or upstream.scope is None:
+            return grant
+        return replace(grant, upstream=replace(upstream, scope=tuple(upstream.scope)))
 
     @property
     def has_user(self) -> bool:
@@ -210,6 +202,7 @@ class Grant:
             lease=None,
             claims={},
             identity={},
+            unknown={},
             code=replace(self.code, wrapped_key=""),
             rotation=replace(self.rotation, wrapped_key="", previous_wrapped_key="") if self.rotation else None,
         )
@@ -219,17 +212,15 @@ class Grant:
 
         Without a key it stays as it is: what does not need the provider's tokens can go on.
         """
-        if not self.is_locked or key is None:
+        if key is None:
             return self
         upstream = key.unlock(self.upstream) if self.upstream is not None else None
         return None if upstream is None and self.upstream is not None else replace(self, upstream=upstream, data_key=key)
 
-    def _stored_upstream(self) -> UpstreamSession | None:
-        if self.upstream is None or not self.is_locked or self.upstream.locked:
-            return self.upstream
-        if self.data_key is None:
-            raise ValueError("the provider's tokens of this grant cannot be stored without its data key")
-        return self.data_key.lock(self.upstream)
+    @property
+    def lacks_its_key(self) -> bool:
+        """Whether the provider's tokens are locked here and now: what needs them has to wait for a request that brings the key."""
+        return self.upstream is not None and bool(self.upstream.locked)
 
 
 def nobody(grant_id: str) -> str:
@@ -237,7 +228,7 @@ def nobody(grant_id: str) -> str:
     return f"session:{grant_id}"
 
 
-_PARTS: Final[dict[str, type[Any]]] = {
+_PARTS: Final[dict[str, type[Stored]]] = {
     "code": Code,
     "rotation": Rotation,
     "lease": Lease,

@@ -99,7 +99,7 @@ def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: Key
     """
     check_refresh(grant, presented, rules, now)
     rotation, key = _rotation(grant), presented_key(grant, presented.token)
-    if grant.is_locked and key is None:
+    if grant.lacks_its_key and key is None:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "it does not open the data key of its grant")
     if _standing(rotation, presented.token) is _Standing.PREVIOUS:
         return replace(grant, rotation=replace(rotation, retries=rotation.retries + 1), data_key=key)
@@ -119,7 +119,7 @@ def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: Key
 
 def presented_key(grant: Grant, token: RefreshToken) -> DataKey | None:
     """The grant's data key, if it has one and this refresh token is one that opens it: the current one or the one before."""
-    if not grant.is_locked or grant.rotation is None:
+    if not grant.lacks_its_key or grant.rotation is None:
         return None
     standing = _standing(grant.rotation, token)
     wrapped = {_Standing.CURRENT: grant.rotation.wrapped_key, _Standing.PREVIOUS: grant.rotation.previous_wrapped_key}

@@ -12,6 +12,7 @@ from vestibule.clock import Clock
 from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
+from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
@@ -66,7 +67,7 @@ class Renewal:
         self._clock = clock
         self.early = early
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
-        self._running: dict[str, asyncio.Task[Grant]] = {}
+        self._running: dict[tuple[str, DataKey | None], asyncio.Task[Grant]] = {}
 
     def is_due(self, grant: Grant) -> bool:
         """Whether the provider has to be asked before the grant is used again."""
@@ -84,10 +85,11 @@ class Renewal:
             return grant
         if self._pauses.get(grant.id) is not None:
             return self._as_it_is(grant)
-        task = self._running.get(grant.id)
+        who = grant.id, grant.data_key
+        task = self._running.get(who)
         if task is None:
-            task = self._running[grant.id] = asyncio.create_task(self._renew(grant.id, grant.data_key))
-            task.add_done_callback(lambda _: self._running.pop(grant.id, None))
+            task = self._running[who] = asyncio.create_task(self._renew(*who))
+            task.add_done_callback(lambda _: self._running.pop(who, None))
         try:
             return await asyncio.shield(task)
         except Unavailable as error:
@@ -161,6 +163,8 @@ class Renewal:
         while True:
             try:
                 return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
+            except RecordTooNew:
+                raise
             except Unavailable:
                 if self._clock.now() >= until:
                     raise
@@ -181,7 +185,7 @@ def _holds(grant: Grant, holder: str) -> bool:
 
 def _merge(current: Grant, answer: Grant, holder: str) -> Grant:
     """Take over what the provider answered, unless the grant ended or the lease went to someone else meanwhile (fencing)."""
-    if current.ended or not _holds(current, holder):
+    if current.ended or not _holds(current, holder) or current.lacks_its_key:
         return current
     scopes = tuple(scope for scope in current.scopes if scope in answer.scopes)
     return replace(current, upstream=answer.upstream, claims=answer.claims, identity=answer.identity, scopes=scopes, lease=None)

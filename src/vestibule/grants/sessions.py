@@ -168,7 +168,7 @@ def _is_alive(grant: Grant, claims: AccessClaims, now: float) -> None:
 
 def _brings_the_key(grant: Grant) -> None:
     """Every token of a grant with a data key carries it; one without would be good for nothing but an empty upstream token."""
-    if grant.is_locked and grant.data_key is None:
+    if grant.lacks_its_key:
         raise TokenRejected(reasons.TOKEN_CLAIMS, "it lacks the data key of its grant")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vestibule.grants.formats import Stored
 from vestibule.upstream.client import UpstreamTokens
 
 __all__ = ["UpstreamSession"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamSession:
+class UpstreamSession(Stored):
     """The provider's tokens of a grant. Never shown to a client.
 
     Attributes:

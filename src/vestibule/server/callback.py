@@ -142,7 +142,6 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
             redirect_uri=login.redirect_uri,
             wrapped_key=key.wrap(code.secret) if key else "",
         ),
-        is_locked=key is not None,
         data_key=key,
         upstream=signed_in.session,
         forward_resource=login.forward_resource,

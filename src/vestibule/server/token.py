@@ -127,7 +127,7 @@ async def _renew_upstream(hall: Hall, presented: Presented, now: float) -> None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     check_refresh(grant, presented, hall.refresh_rules, now)
     opened = grant.unlocked(presented_key(grant, presented.token))
-    if opened is None:
+    if opened is None or opened.lacks_its_key:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN, "its data key does not open the provider's tokens")
     try:
         await hall.renewal.renewed(opened)

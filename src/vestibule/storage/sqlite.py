@@ -167,6 +167,7 @@ class SQLiteStore:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:
+            _version(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             _bring_up_to_date(connection)
@@ -194,14 +195,27 @@ class SQLiteStore:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Make the table where there is none. A file of a later release is not written to."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    """Make the table where there is none. Whoever finds the file too old does it, one at a time."""
+    if _version(connection) == _SCHEMA_VERSION:
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if _version(connection) < _SCHEMA_VERSION:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the file. One of a later release is not touched.
+
+    Raises:
+        sqlite3.NotSupportedError: it is one.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > _SCHEMA_VERSION:
         raise sqlite3.NotSupportedError("the file is of a later release")
-    if version < _SCHEMA_VERSION:
-        for statement in _SCHEMA:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    return version
 
 
 def _primary_code(error: sqlite3.Error) -> int:
