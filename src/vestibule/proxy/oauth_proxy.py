@@ -24,6 +24,7 @@ from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
 from vestibule.server import admin, authorize, callback, consent, metadata, register, revoke, token
 from vestibule.server.hall import Hall
+from vestibule.server.journey import leave_for_upstream
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
 from vestibule.server.remember import ConsentMemory
 from vestibule.tokens import AccessToken
@@ -208,7 +209,7 @@ class OAuthProxy(AuthProvider):
         login = Login.start(params, client=client, now=hall.clock.now())
         if hall.consent_mode in (False, "external"):
             params.login = login.approve(hall.clock.now())
-            return await consent.leave_for_upstream(hall, params.login)
+            return await leave_for_upstream(hall, params.login)
         if "none" in params.forwarded.get("prompt", "").split():
             raise OAuthError("interaction_required", reasons.INTERACTION_REQUIRED, "prompt=none")
         params.login = login

@@ -23,16 +23,11 @@ from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
+from vestibule.server.journey import check_came_back, complete
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
 
 __all__ = ["routes"]
-
-_RELAYED = frozenset(
-    {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required"}
-)
-"""Upstream errors that are about the user and mean the same to the client; any other is our or the provider's matter."""
-
 
 def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
     """The redirect URI that is registered with the provider."""
@@ -73,25 +68,13 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
     login = cookies.find(request, state)
     if login is None:
         raise OAuthError("access_denied", reasons.LOGIN_COOKIE_MISSING, status=403)
-    if login.approved_at is None:
-        raise OAuthError("access_denied", reasons.LOGIN_STATE, "not approved", status=403)
-    if login.has_expired(hall.clock.now(), hall.lifetimes.login):
-        raise OAuthError("access_denied", reasons.LOGIN_EXPIRED)
+    check_came_back(hall, login)
     return login
 
 
 async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
     """Complete the login; gives the code for the client."""
-    parameters.check_no_repeats()
-    _provider_did_not_refuse(hall, parameters)
-    signed_in = await hall.upstream.complete(
-        code=parameters.require("code"),
-        issuer=parameters.get("iss"),
-        scopes=login.scopes,
-        nonce=login.nonce,
-        code_verifier=login.code_verifier,
-        resource=login.forward_resource,
-    )
+    signed_in = await complete(hall, login, parameters)
     code = CodeToken.new(hall.keyring, new_grant_id(login.state))
     grant = await hall.listing.add(_grant(hall, login, signed_in, code))
     if not await hall.grants.create(grant):
@@ -106,18 +89,6 @@ async def _finish(hall: Hall, login: Login, parameters: Parameters) -> str:
         )
     )
     return code.text
-
-
-def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
-    error = parameters.get("error")
-    if error is None:
-        return
-    detail = hall.upstream.explain(f"{error[:80]}: {(parameters.get('error_description') or '')[:300]}")
-    if error in _RELAYED:
-        raise OAuthError(error, reasons.UPSTREAM_CANCELLED, detail)
-    if error in ("temporarily_unavailable", "server_error"):
-        raise OAuthError(error, reasons.UPSTREAM_ERROR, detail)
-    raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=error[:80])
 
 
 def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Grant:

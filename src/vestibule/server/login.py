@@ -10,8 +10,7 @@ import hashlib
 import json
 import secrets
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +20,8 @@ from vestibule.clients.model import Client
 from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
 from vestibule.protocol.json_documents import known_members
-from vestibule.protocol.pkce import new_verifier
 from vestibule.protocol.visible_text import shortened
+from vestibule.server.journey import Journey
 
 __all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
 
@@ -60,34 +59,23 @@ class AuthorizationParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class Login(Journey):
     """The sealed content of the cookie.
 
     Attributes:
         handle: public name of the login, in the cookie's name and the consent page's URL.
-        state: the upstream ``state``; revealed only when the user has approved.
-        nonce, code_verifier: of the upstream request (OIDC Core §3.1.2.1, RFC 7636).
         client_name: what the client calls itself, shortened.
         client_state: the client's ``state``.
         fingerprint: of the client as the user saw it; hex.
-        started_at, approved_at: seconds since the epoch.
     """
 
     handle: str
     client_id: str
     fingerprint: str
     redirect_uri: str
-    scopes: tuple[str, ...]
     resource: str
-    forward_resource: str | None
     client_state: str | None
     code_challenge: str
-    forwarded: Mapping[str, str]
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    code_verifier: str = field(repr=False)
-    started_at: float
-    approved_at: float | None = None
     client_name: str = ""
 
     @classmethod
@@ -105,19 +93,8 @@ class Login:
             client_state=params.state,
             code_challenge=params.code_challenge,
             forwarded=dict(params.forwarded),
-            state=secrets.token_urlsafe(32),
-            nonce=secrets.token_urlsafe(32),
-            code_verifier=new_verifier(),
             started_at=now,
         )
-
-    def approve(self, now: float) -> Login:
-        """The same login, allowed by the user. Approving again changes nothing but the time."""
-        return replace(self, approved_at=now)
-
-    def has_expired(self, now: float, life: float) -> bool:
-        """Whether it is `life` seconds since the last step."""
-        return now - (self.approved_at or self.started_at) > life
 
 
 def cookie_name(kind: str, issuer: str, *, secure: bool) -> str:
