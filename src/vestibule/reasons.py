@@ -222,9 +222,9 @@ GRANT_TYPE_NOT_REGISTERED = _reason(
 LOGIN_COOKIE_MISSING = _reason(
     "login_cookie_missing",
     "This browser did not start this sign-in, has finished it already, or blocks cookies.",
-    "Start again from your app in one ordinary browser window with cookies allowed.",
+    "Start again, from your app or the page you came from, in one ordinary browser window with cookies allowed.",
 )
-LOGIN_EXPIRED = _reason("login_expired", "The sign-in took too long.", "Start again from your app.")
+LOGIN_EXPIRED = _reason("login_expired", "The sign-in took too long.", "Start again, from your app or the page you came from.")
 LOGIN_STATE = _reason(
     "login_state", "The answer does not belong to a sign-in that was started here.", "Start again from your app."
 )
@@ -237,6 +237,16 @@ CONSENT_FORGED = _reason(
     "consent_forged", "The consent form was not sent from its own page.", "Go back, reload the page, and decide again."
 )
 CONSENT_DENIED = _reason("consent_denied", "The user did not allow the access.", "Start again to decide otherwise.")
+PAGE_FORM_FORGED = _reason(
+    "page_form_forged",
+    "The form was not sent from its own page, or that page is from an earlier sign-in.",
+    "Open the page of your connected apps again and press the button there.",
+)
+CONNECTION_UNKNOWN = _reason(
+    "connection_unknown",
+    "No app is connected to your account by that name.",
+    "Open the page of your connected apps again; it shows those that are connected now.",
+)
 SIGN_IN_REFUSED = _reason("sign_in_refused", "This account may not sign in here.", "Use another account, or ask the operator.")
 UPSTREAM_CANCELLED = _reason(
     "upstream_cancelled",

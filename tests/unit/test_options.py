@@ -39,6 +39,7 @@ EXAMPLES: dict[str, Any] = {
     "upstream_token_protection": "client",
     "require_authorization_consent": "remember",
     "consent_csp_policy": "",
+    "connections_page": False,
     "page_templates": None,
     "page_colours": {"accent": "#7a2048"},
     "fallback_access_token_expiry_seconds": 60,

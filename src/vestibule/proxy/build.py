@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -37,6 +36,7 @@ from vestibule.server.pages import Pages
 from vestibule.storage.locate import key_path, open_store
 from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
+from vestibule.storage.spent import SpentRecords
 
 if TYPE_CHECKING:
     from vestibule.proxy.oauth_proxy import OAuthProxy
@@ -81,6 +81,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
     keyring = _keyring(options, store, proxy.public_url, issuer)
     sealer = Sealer(keyring)
     records = SealedRecords(store, sealer)
+    spent = SpentRecords(records)
     grants = Grants(records, clock)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
@@ -97,7 +98,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         directory,
         issuer=issuer,
         token_endpoint=f"{proxy.public_url}/token",
-        spend=_spender(records),
+        spend=spent.spend,
         keys=ClientKeys(fetcher, clock),
         clock=clock,
     )
@@ -115,6 +116,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         authenticator=authenticator,
         grants=grants,
         listing=Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason)),
+        spent=spent,
         renewal=renewal,
         access_tokens=access_tokens,
         refresh_rules=RefreshRules(life=options.session_life),
@@ -125,6 +127,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider) -> Bu
         locks_upstream_tokens=options.upstream_token_protection == "client",  # noqa: S105 a mode
         allowed_redirect_uris=allowed,
         documents_enabled=options.enable_cimd,
+        connections_page=options.connections_page,
         service_documentation=str(options.service_documentation_url) if options.service_documentation_url else None,
         authorize=proxy.authorize,
         register=proxy.register_client,
@@ -188,13 +191,3 @@ def _pages(proxy: OAuthProxy, options: Options) -> Pages:
         contact=options.operator_contact,
         schemes=schemes,
     )
-
-
-def _spender(records: SealedRecords) -> Callable[[str, str, float], Awaitable[bool]]:
-    """Single use across processes: the first to write the record has it."""
-
-    async def spend(kind: str, identity: str, ttl: float) -> bool:
-        digest = hashlib.sha256(f"{kind} {identity}".encode()).hexdigest()
-        return await records.put_new(f"spent/{digest}", {}, ttl)
-
-    return spend

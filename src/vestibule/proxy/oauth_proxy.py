@@ -22,10 +22,12 @@ from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
-from vestibule.server import admin, authorize, callback, consent, metadata, register, revoke, token
+from vestibule.server import admin, authorize, callback, connections, consent, metadata, register, revoke, token
 from vestibule.server.hall import Hall
 from vestibule.server.journey import leave_for_upstream
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
+from vestibule.server.page_session import PageSessions
+from vestibule.server.page_sign_in import arrivals
 from vestibule.server.remember import ConsentMemory
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient
@@ -99,6 +101,7 @@ class OAuthProxy(AuthProvider):
             "/",
             "/authorize",
             "/consent",
+            "/connections",
             "/token",
             "/register",
             "/revoke",
@@ -169,12 +172,14 @@ class OAuthProxy(AuthProvider):
         hall = self._built.hall
         cookies = LoginCookies(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, life=hall.lifetimes.login)
         memory = ConsentMemory(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
+        sessions = PageSessions(hall) if hall.connections_page else None
         return [
             *metadata.routes(hall),
             *register.routes(hall),
             *authorize.routes(hall, cookies),
             *consent.routes(hall, cookies, memory),
-            *callback.routes(hall, cookies),
+            *callback.routes(hall, cookies, arrivals(hall, sessions) if sessions else None),
+            *(connections.routes(hall, sessions) if sessions else ()),
             *token.routes(hall),
             *revoke.routes(hall),
             *(admin.routes(hall, self._admin_token) if self._admin_token is not None else ()),

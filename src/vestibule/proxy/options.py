@@ -50,6 +50,7 @@ class CommonOptions(TypedDict, total=False):
             client's own tokens give.
         require_authorization_consent: True, ``"remember"``, ``"external"`` or False.
         consent_csp_policy: None: built in; ``""``: none; text: as given.
+        connections_page: whether users see and end the connections of their apps at ``/connections``.
         page_templates, page_colours: your own look, see ``docs/how-to/pages.md``.
         fallback_access_token_expiry_seconds: life of a provider's access token when it does not say.
         fallback_refresh_token_expiry_seconds: how long a session lives without being used.
@@ -89,6 +90,7 @@ class CommonOptions(TypedDict, total=False):
     upstream_token_protection: UpstreamTokenProtection
     require_authorization_consent: ConsentMode
     consent_csp_policy: str | None
+    connections_page: bool
     page_templates: Path | None
     page_colours: Mapping[str, str] | None
     fallback_access_token_expiry_seconds: float | None
@@ -134,6 +136,7 @@ class Options:
     upstream_token_protection: UpstreamTokenProtection = "server"  # noqa: S105 a mode
     require_authorization_consent: ConsentMode = True
     consent_csp_policy: str | None = None
+    connections_page: bool = True
     page_templates: Path | None = None
     page_colours: Mapping[str, str] | None = None
     fallback_access_token_expiry_seconds: float | None = None

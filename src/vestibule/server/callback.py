@@ -25,16 +25,26 @@ from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
 from vestibule.server.journey import check_came_back, complete
 from vestibule.server.login import Login, LoginCookies
+from vestibule.server.page_sign_in import Arrive
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
 
 __all__ = ["routes"]
 
-def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
-    """The redirect URI that is registered with the provider."""
+
+def routes(hall: Hall, cookies: LoginCookies, at_page: Arrive | None = None) -> list[BaseRoute]:
+    """The redirect URI that is registered with the provider.
+
+    Args:
+        at_page: takes the sign-ins that are for the page of connected apps.
+    """
     finishing: SingleFlight[bytes, str] = SingleFlight()
 
     async def callback(request: Request) -> Response:
         parameters = read_query(request)
+        page = await at_page(request, parameters) if at_page else None
+        return page or await to_client(request, parameters)
+
+    async def to_client(request: Request, parameters: Parameters) -> Response:
         login = _login(hall, cookies, request, parameters)
         back = ReturnAddress(login.redirect_uri, login.client_state, hall.issuer)
         try:

@@ -24,6 +24,7 @@ from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.reasons import Reason
 from vestibule.server.pages import Pages
+from vestibule.storage.spent import SpentRecords
 
 if TYPE_CHECKING:
     from vestibule.server.login import AuthorizationParams
@@ -101,6 +102,7 @@ class Hall:
         required_scopes: what the resource demands.
         valid_scopes: everything a client may ask for, in the order of the metadata.
         locks_upstream_tokens: whether the provider's tokens of a new grant are stored under a key that only the client holds.
+        spent: what counts once.
         authorize, register, find_client, end_grant: the steps that a provider class may override.
     """
 
@@ -117,6 +119,7 @@ class Hall:
     authenticator: ClientAuthenticator
     grants: Grants
     listing: Listing
+    spent: SpentRecords
     renewal: Renewal
     access_tokens: AccessTokens
     refresh_rules: RefreshRules
@@ -127,6 +130,7 @@ class Hall:
     locks_upstream_tokens: bool
     allowed_redirect_uris: AllowedRedirectURIs | None
     documents_enabled: bool
+    connections_page: bool
     service_documentation: str | None = None
     authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
     register: Register

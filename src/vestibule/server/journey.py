@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from vestibule import reasons
 from vestibule.errors import OAuthError, UpstreamMisconfigured
 from vestibule.grants.sign_in import SignedIn
+from vestibule.protocol.json_documents import known_members
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.pkce import new_verifier
 from vestibule.server.hall import Hall
@@ -47,6 +48,12 @@ class Journey:
     code_verifier: str = field(default_factory=new_verifier, repr=False)
     started_at: float
     approved_at: float | None = None
+
+    @classmethod
+    def from_members(cls, document: Mapping[str, Any]) -> Self:
+        """The journey of a cookie."""
+        members = known_members(cls, document)
+        return cls(**{**members, "scopes": tuple(members["scopes"])})
 
     def approve(self, now: float) -> Self:
         """The same journey, allowed by the user. Approving again changes nothing but the time."""

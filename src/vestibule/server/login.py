@@ -19,7 +19,6 @@ from vestibule import reasons
 from vestibule.clients.model import Client
 from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
-from vestibule.protocol.json_documents import known_members
 from vestibule.protocol.visible_text import shortened
 from vestibule.server.journey import Journey
 
@@ -163,8 +162,7 @@ class LoginCookies:
         content = self._sealer.open("login", value, bound_to=handle.encode())
         if content is None:
             return None
-        members = known_members(Login, json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED)))
-        return Login(**{**members, "scopes": tuple(members["scopes"])})
+        return Login.from_members(json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED)))
 
     def _surplus(self, request: Request, login: Login, size: int) -> list[str]:
         """The oldest logins, where all together are too large; a handle starts with its time."""

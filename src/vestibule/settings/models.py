@@ -153,6 +153,7 @@ class BridgeSettings(ProviderSettings):
     upstream_token_protection: Text | None = None
     require_authorization_consent: Consent = None
     consent_csp_policy: str | None = None
+    connections_page: bool | None = None
     page_templates: Path | None = None
     page_colours: Table | None = None
     fallback_access_token_expiry_seconds: float | None = None

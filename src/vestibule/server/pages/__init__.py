@@ -1,4 +1,4 @@
-"""The pages that people see: consent, errors, and the way on.
+"""The pages that people see: consent, errors, the way on, and their connected apps.
 
 Owns their words, looks and headers; knows nothing of requests, cookies or grants. Plain HTML and CSS: no script, nothing
 loaded from anywhere. Every value is escaped by the template engine, whoever it came from. Imports protocol and what is below it.
@@ -7,7 +7,7 @@ loaded from anywhere. Every value is escaped by the template engine, whoever it 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,14 +16,16 @@ from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
 from vestibule.protocol.visible_text import shortened, visible
+from vestibule.server.pages.connected import ConnectedApp, LastUsed, Notice, moment
 from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
 from vestibule.server.pages.style import content_security_policy, stylesheet
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["ConsentClient", "LinkKind", "Pages"]
+__all__ = ["ConnectedApp", "ConsentClient", "LastUsed", "LinkKind", "Notice", "Pages"]
 
+_NAMES = ("consent", "error", "continue", "sign_in", "connections")
 _NAME_LIMIT = 80  # characters of a self-chosen name: enough to recognise it, too few to write a message in
 
 
@@ -50,7 +52,7 @@ class Pages:
     Args:
         server_name: what people know the server by; shown on top of every page.
         templates: a directory whose files are taken before the built-in ones (``base.html``, ``consent.html``,
-            ``error.html``, ``continue.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
+            ``error.html``, ``continue.html``, ``sign_in.html``, ``connections.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
         colours: CSS colour literals by name, see :func:`vestibule.server.pages.style.stylesheet`.
         csp: Content-Security-Policy: None for the built-in one, an empty string for no header, otherwise as given.
         contact: whom to ask, shown to somebody who may not sign in: an e-mail address, a URL, or words.
@@ -76,7 +78,7 @@ class Pages:
         environment = _environment(templates)
         try:
             style = stylesheet(environment.get_template("pages.css").render(), colours or {})
-            self._templates = {name: environment.get_template(f"{name}.html") for name in ("consent", "error", "continue")}
+            self._templates = {name: environment.get_template(f"{name}.html") for name in _NAMES}
         except TemplateError as error:
             raise ConfigurationError(f"templates: {error.message} ({type(error).__name__})") from error
         self._shared: dict[str, Any] = {"server_name": server_name, "style": Markup("<style>{}</style>").format(Markup(style))}  # noqa: S704 own file
@@ -188,6 +190,46 @@ class Pages:
             "kind": kind,
         }
         return self._page("continue", 200, values)
+
+    def sign_in(self, *, proof: str, upstream_name: str | None, notice: Notice | None = None) -> Response:
+        """Ask a visitor of the page of connected apps to sign in. Posts ``action=sign_in`` to the page.
+
+        Args:
+            proof: for the form, against forgery.
+            upstream_name: where the user signs in.
+            notice: what has just happened.
+        """
+        return self._page("sign_in", 200, {"proof": proof, "upstream_name": upstream_name, "notice": notice})
+
+    def connections(
+        self,
+        *,
+        account: str,
+        apps: Sequence[ConnectedApp],
+        proofs: Mapping[str, str],
+        now: float,
+        more: int = 0,
+        notice: Notice | None = None,
+    ) -> Response:
+        """Show the connected apps. Posts ``action=disconnect`` with ``connection``, ``disconnect_all`` or ``sign_out`` to the page.
+
+        Args:
+            account: who is signed in, as far as that is known.
+            apps: the newest first.
+            proofs: for the forms that are about no single app, by their action.
+            now: seconds since the epoch.
+            more: how many there are besides.
+            notice: what has just happened.
+        """
+        values = {
+            "account": _shortened(account),
+            "apps": [replace(app, name=_shortened(app.name)) for app in apps],
+            "proofs": proofs,
+            "moment": lambda at: moment(at, now),
+            "more": more,
+            "notice": notice,
+        }
+        return self._page("connections", 200, values)
 
     def _page(self, name: str, status: int, values: dict[str, Any]) -> Response:
         return HTMLResponse(self._templates[name].render(self._shared | values), status, self._headers)
