@@ -154,7 +154,7 @@ async def test_many_abandoned_tabs_do_not_fill_the_browser(stage: Stage, client:
     for _ in range(9):
         stage.clock.advance(1)
         page = await open_consent(client.user, client.start().url)
-    assert sum(len(cookie.name) + len(cookie.value or "") for cookie in client.user.browser.cookies.jar) <= 6000
+    assert sum(len(cookie.name) + len(cookie.value or "") for cookie in client.user.browser.cookies.jar) <= 5200
     leads_to_provider(await decide(client.user, page))
 
 

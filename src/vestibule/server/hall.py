@@ -60,8 +60,9 @@ class Upstream(Protocol):
         code_verifier: str,
         resource: str | None,
         forwarded: Mapping[str, str],
+        offline: bool = True,
     ) -> str:
-        """Where to send the browser."""
+        """Where to send the browser; with `offline`, for tokens that outlive the sign-in."""
         ...
 
     async def complete(

@@ -35,6 +35,7 @@ class Journey:
         scopes: asked for.
         forward_resource: the ``resource`` to send upstream, or None to send none.
         forwarded: further parameters for the provider.
+        offline: whether tokens that outlive the sign-in are wanted.
         state: the upstream ``state``; revealed only when the user has approved.
         nonce, code_verifier: of the upstream request (OIDC Core §3.1.2.1, RFC 7636).
         started_at, approved_at: seconds since the epoch.
@@ -43,6 +44,7 @@ class Journey:
     scopes: tuple[str, ...]
     forward_resource: str | None
     forwarded: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = True
     state: str = field(default_factory=_secret, repr=False)
     nonce: str = field(default_factory=_secret, repr=False)
     code_verifier: str = field(default_factory=new_verifier, repr=False)
@@ -77,6 +79,7 @@ async def leave_for_upstream(hall: Hall, journey: Journey) -> str:
         code_verifier=journey.code_verifier,
         resource=journey.forward_resource,
         forwarded=journey.forwarded,
+        offline=journey.offline,
     )
 
 

@@ -85,7 +85,9 @@ def arrivals(hall: Hall, sessions: PageSessions) -> Arrive:
 
 def _new_journey(hall: Hall) -> Journey:
     """It asks for as little as a sign-in may, and for the resource that every client names: some providers' tokens follow from it."""
-    return Journey(scopes=hall.required_scopes, forward_resource=hall.resources()[0], started_at=hall.clock.now())
+    return Journey(
+        scopes=hall.required_scopes, forward_resource=hall.resources()[0], offline=False, started_at=hall.clock.now()
+    )
 
 
 def _opened(hall: Hall, sessions: PageSessions, signed_in: SignedIn) -> Response:
