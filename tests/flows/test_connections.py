@@ -69,7 +69,7 @@ async def test_a_sign_in_shows_who_is_there_and_stores_nothing(stage: Stage):
     user = stage.user("alice")
     page = await signed_in(user)
     assert page.url == PAGE
-    assert "You are signed in as alice@example.com" in text(page)
+    assert "Signed in as alice@example.com" in text(page)
     assert "No app is connected to your account." in text(page)
     assert writes(stage) == []
     assert stage.names() == ["page_opened"]
@@ -131,7 +131,7 @@ async def test_signing_out_ends_the_session_for_a_copy_of_its_cookie_too(stage: 
     assert "You are signed out of this page. Your apps stay connected." in text(out)
     other = stage.user()
     other.browser.cookies.update(copied)
-    assert "signed in as" not in text(await open_page(other))
+    assert "Signed in as" not in text(await open_page(other))
 
 
 async def test_two_tabs_and_a_second_click_are_harmless(stage: Stage):
@@ -141,7 +141,7 @@ async def test_two_tabs_and_a_second_click_are_harmless(stage: Stage):
     leaving = await press(user, second, "sign_in")
     assert leaving.continue_link is not None
     await user.visit(leaving.continue_link)
-    assert "signed in as alice" in text(user.pages[-1])
+    assert "Signed in as alice" in text(user.pages[-1])
 
 
 async def test_a_page_that_was_left_open_still_signs_in(stage: Stage):
@@ -151,7 +151,7 @@ async def test_a_page_that_was_left_open_still_signs_in(stage: Stage):
     leaving = await press(user, page, "sign_in")
     assert leaving.continue_link is not None
     await user.visit(leaving.continue_link)
-    assert "signed in as alice" in text(user.pages[-1])
+    assert "Signed in as alice" in text(user.pages[-1])
 
 
 async def test_a_sign_in_that_takes_too_long_is_refused(stage: Stage):

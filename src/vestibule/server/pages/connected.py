@@ -94,6 +94,6 @@ def moment(at: float, now: float) -> Moment:
 def _ago(seconds: float) -> str:
     """In whole hours: the last use is not known more exactly."""
     if seconds < _HOUR:
-        return "within the last hour"
+        return "in the last hour"
     count, unit = (int(seconds // _HOUR), "hour") if seconds < 2 * _DAY else (int(seconds // _DAY), "day")
     return f"{count} {unit}{'s' if count > 1 else ''} ago"
