@@ -67,7 +67,9 @@ UNNAMED = {
     "connected_at": NOW - 40 * 86_400,
 }
 OVERLONG = {
-    "name": LONG["client_name"], "redirect_uri": LONG["redirect_uri"], "scopes": ("x" * 90, "y" * 30),
+    "name": LONG["client_name"],
+    "redirect_uri": LONG["redirect_uri"],
+    "scopes": ("x" * 90, "y" * 30),
     "last_used": LastUsed(NOW - 90_000, "2001:db8:1234:5678:9abc:def0:1234:5678", "Mozilla/5.0 " + "(long; " * 30),
 }
 

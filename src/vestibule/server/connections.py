@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from vestibule import reasons
 from vestibule.errors import OAuthError
 from vestibule.grants.model import Grant
+from vestibule.protocol.client_documents import looks_like_document_url
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, read_form, read_query
@@ -76,11 +77,12 @@ async def _page(hall: Hall, session: PageSession, notice: Notice | None) -> Resp
 
 def _app(hall: Hall, session: PageSession, grant: Grant) -> ConnectedApp:
     used = grant.last_used
+    is_document = looks_like_document_url(grant.client_id, allow_loopback_http=True)
     return ConnectedApp(
         connection=grant.id,
         proof=proof(hall, session.id, "disconnect", grant.id),
         name=grant.client_name,
-        client_id_host=urlsplit(grant.client_id).netloc if grant.client_id.startswith("https://") else "",
+        client_id_host=urlsplit(grant.client_id).netloc if is_document else "",
         redirect_uri=grant.redirect_uri,
         redirect_kind=ReturnAddress(grant.redirect_uri, None, hall.issuer).kind,
         scopes=grant.scopes,
