@@ -314,6 +314,13 @@ async def test_the_content_security_policy(staged: SetStage):
         assert page.headers.get("content-security-policy") == expected
 
 
+@shows("connections_page")
+async def test_the_page_of_connected_apps_may_be_left_out(staged: SetStage):
+    """More of it in ``test_connections.py``."""
+    assert (await (await staged()).http.get(f"{BASE}/connections")).status_code == 200
+    assert (await (await staged(connections_page=False)).http.get(f"{BASE}/connections")).status_code == 404
+
+
 @shows("page_templates", "page_colours")
 async def test_the_pages_may_look_as_you_like(staged: SetStage, tmp_path: Path):
     (tmp_path / "consent.html").write_text('{% extends "builtin/consent.html" %}{% block title %}Ours{% endblock %}')

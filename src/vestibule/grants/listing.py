@@ -151,6 +151,23 @@ class Listing:
         """
         return await self._grants.load(grant_id)
 
+    async def has_another(self, grant: Grant) -> bool:
+        """Whether the user of `grant` has another session that lives.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        if not grant.has_user:
+            return False
+        entries, now = await self._index.entries(grant.subject), self._clock.now()
+        for grant_id in sorted(
+            entries.keys() - {grant.id}, key=entries.__getitem__
+        ):  # whoever ends them all begins with the newest
+            other = await self._grants.load(grant_id)
+            if other is not None and other.subject == grant.subject and other.is_alive(now):
+                return True
+        return False
+
     async def add(self, grant: Grant) -> Grant:
         """Enter a session that is about to be written; gives it as it is to be written.
 

@@ -252,12 +252,17 @@ class OAuthProxy(AuthProvider):
         await self.end_grant(claims.grant_id, claims.data_key)
 
     async def end_grant(self, grant_id: str, key: DataKey | None = None, reason: Reason = reasons.GRANT_ENDED) -> None:
-        """End a session here and at the provider.
+        """End a session here and, with the last one of its user, at the provider.
+
+        Many providers end everything that a user has at one application when one token of it is taken back (RFC 7009 §2.1), which would
+        end the user's other sessions here.
 
         Args:
             key: its data key, if it has one. Without it the provider's tokens cannot be read, and live on there until they end.
             reason: why; by default its client or user wants it.
         """
-        ended = await self._built.hall.grants.end(grant_id, reason, detail="revoked", key=key)
-        if ended is not None and ended.upstream is not None and not ended.upstream.locked:
-            await self._upstream.revoke(ended.upstream)
+        hall = self._built.hall
+        ended = await hall.grants.end(grant_id, reason, detail="revoked", key=key)
+        if ended is None or ended.upstream is None or ended.upstream.locked or await hall.listing.has_another(ended):
+            return
+        await self._upstream.revoke(ended.upstream)

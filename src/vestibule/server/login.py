@@ -25,9 +25,7 @@ from vestibule.server.journey import Journey
 __all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
 
 _MAX_COOKIE = 3900  # bytes; browsers keep at most 4096 with the name and attributes
-_MAX_COOKIES = (
-    5200  # bytes of all logins of one browser: with our other cookies still under the 8 KiB of common reverse proxies
-)
+_MAX_COOKIES = 5200  # bytes of all logins of one browser: with our other cookies, less than the 8 KiB of many reverse proxies
 _MAX_NAME = 80  # characters of the client's name, as many as the consent page shows
 _MAX_UNSEALED = 16 * 1024  # bytes; a sealed cookie is ours, this only bounds our own mistakes
 
