@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.flows.conftest import SetStage
+from tests.flows.documents import DocumentSite
 from tests.flows.stage import BASE, PUBLIC, WEB_URI, Stage, call_status, lacks
 from tests.unit.pages.dom import Document
 
@@ -264,10 +265,24 @@ async def test_looking_at_the_page_writes_nothing(stage: Stage):
     assert writes(stage) == []
 
 
+async def test_a_published_app_is_shown_with_its_publisher(staged: SetStage):
+    with DocumentSite() as site:
+        stage = await staged()
+        app = stage.client()
+        await app.discover()
+        app.registration = {"client_id": site.client_id}
+        await app.login()
+        shown = text(await signed_in(app.user))
+        assert f"described at {site.host}" in shown
+        assert "Published" in shown
+
+
 # --- what its buttons do --------------------------------------------------------------------------------------------------------
 
 
-async def test_disconnecting_ends_that_app_and_no_other(stage: Stage):
+@pytest.mark.parametrize("protection", ["server", "client"])
+async def test_disconnecting_ends_that_app_and_no_other(staged: SetStage, protection: str):
+    stage = await staged(upstream_token_protection=protection)
     user = stage.user()
     first = await stage.signed_in(user=user, client_name="First")
     stage.clock.advance(1)

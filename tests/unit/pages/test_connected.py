@@ -36,8 +36,8 @@ def test_an_app_is_told_by_name_times_place_and_scopes() -> None:
     document = page(connections())
     assert document.one("h2").text == "Claude"
     assert rows(document) == {
-        "Connected": "10 January 2027, 08:00 UTC (5 days ago)",
-        "Last used": "15 January 2027, 05:58 UTC (2 hours ago) from 198.51.100.7 by Claude-User",
+        "Connected": "10 Jan 2027, 08:00 UTC (5 days ago)",
+        "Last used": "15 Jan 2027, 05:58 UTC (2 hours ago) from 198.51.100.7 by Claude-User",
         "Runs at": "claude.ai",
         "May use": "https://notes.example/mcp with notes:read, notes:write",
     }
@@ -72,9 +72,9 @@ def test_an_app_that_was_not_used_says_so() -> None:
 @pytest.mark.parametrize(
     ("used", "said"),
     [
-        ({"address": ""}, "15 January 2027, 05:58 UTC (2 hours ago) by Claude-User"),
-        ({"agent": ""}, "15 January 2027, 05:58 UTC (2 hours ago) from 198.51.100.7"),
-        ({"address": "", "agent": ""}, "15 January 2027, 05:58 UTC (2 hours ago)"),
+        ({"address": ""}, "15 Jan 2027, 05:58 UTC (2 hours ago) by Claude-User"),
+        ({"agent": ""}, "15 Jan 2027, 05:58 UTC (2 hours ago) from 198.51.100.7"),
+        ({"address": "", "agent": ""}, "15 Jan 2027, 05:58 UTC (2 hours ago)"),
     ],
 )
 def test_what_is_not_known_of_the_last_use_is_left_out(used: dict[str, str], said: str) -> None:

@@ -13,11 +13,8 @@ __all__ = ["ConnectedApp", "LastUsed", "Moment", "Notice", "moment"]
 Notice = Literal["disconnected", "all_disconnected", "signed_out", "session_ended"]
 """What has just happened, where the page says so."""
 
-_MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-# The locale of the process must not reach a page that says of itself that it is English: no strftime("%B").
+# The locale of the process must not reach a page that says of itself that it is English: no strftime("%b").
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 
