@@ -102,6 +102,7 @@ def _decoded(segment: str) -> bytes:
 
 OPEN = "anyone"
 BROWSER = "whoever has the login's cookie"
+PAGE = "whoever has the page session's cookie"
 CLIENT = "an authenticated client"
 BEARER = "whoever has a token"
 MATRIX = {
@@ -114,6 +115,7 @@ MATRIX = {
     "/introspect": CLIENT,
     "/admin/sessions": BEARER,
     "/admin/sessions/{id}": BEARER,
+    "/connections": PAGE,
     "/mcp": BEARER,
 }
 
@@ -136,7 +138,11 @@ async def _check_route(house: House, method: str, path: str, audience: str) -> N
     query, body = (form, b"") if method == "GET" else (b"login=x", form) if path == "/consent" else (b"", form)
     content_type = [(b"content-type", b"application/x-www-form-urlencoded")]
     answer = await house.request(method, path, query=query, headers=content_type, body=body)
-    expected = {OPEN: {400, 415}, BROWSER: {403}, CLIENT: {401}, BEARER: {401}}[audience]
+    if (audience, method) == (PAGE, "GET"):  # whoever comes sees a button, and gets the cookie that the button needs
+        assert answer.status == 200
+        assert b'value="sign_in"' in answer.body
+        return
+    expected = {OPEN: {400, 415}, PAGE: {400}, BROWSER: {403}, CLIENT: {401}, BEARER: {401}}[audience]
     assert answer.status in expected, (method, path, answer.status)
     assert not answer.header("set-cookie")
     assert "location" not in dict(answer.headers)

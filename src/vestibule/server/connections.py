@@ -26,6 +26,7 @@ from vestibule.server.replies import ReturnAddress, connections_url, page_endpoi
 
 __all__ = ["routes"]
 
+_ACTIONS: Final = frozenset({"sign_in", "disconnect", "disconnect_all", "sign_out"})
 _MAX_SHOWN: Final = 100
 
 
@@ -42,7 +43,7 @@ def routes(hall: Hall, sessions: PageSessions) -> list[BaseRoute]:
     async def act(request: Request) -> Response:
         form = await read_form(request)
         form.check_no_repeats()
-        action = form.require("action")
+        action = _action(form)
         if action == "sign_in":
             return await leave(hall, sessions, request, form)
         session = await sessions.current(request)
@@ -53,7 +54,7 @@ def routes(hall: Hall, sessions: PageSessions) -> list[BaseRoute]:
             return await _disconnect(hall, session, form.require("connection"))
         if action == "disconnect_all":
             return await _disconnect_all(hall, session)
-        response = _back(hall, "signed_out")  # no other proof is made
+        response = _back(hall, "signed_out")
         await sessions.close(response, session)
         return response
 
@@ -61,6 +62,13 @@ def routes(hall: Hall, sessions: PageSessions) -> list[BaseRoute]:
         EndpointRoute("/connections", page_endpoint(hall, show, of_connections=True), methods=["GET"]),
         EndpointRoute("/connections", page_endpoint(hall, act, of_connections=True), methods=["POST"]),
     ]
+
+
+def _action(form: Parameters) -> str:
+    action = form.require("action")
+    if action not in _ACTIONS:
+        raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, "action")
+    return action
 
 
 async def _page(hall: Hall, session: PageSession, notice: Notice | None) -> Response:
