@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 from tests.flows.conftest import SetStage
 from tests.flows.documents import DocumentSite
@@ -133,6 +135,28 @@ async def test_signing_out_ends_the_session_for_a_copy_of_its_cookie_too(stage: 
     other = stage.user()
     other.browser.cookies.update(copied)
     assert "Signed in as" not in text(await open_page(other))
+
+
+async def test_any_replica_serves_the_page_and_knows_who_signed_out(staged: SetStage):
+    stage = await staged()
+    other = await staged(at=stage.provider, store=stage.store)
+    app = await stage.signed_in(client_name="Notes")
+    page = await signed_in(app.user)
+    elsewhere = other.user()
+    elsewhere.browser.cookies.update(dict(app.user.browser.cookies))
+    assert names(await open_page(elsewhere)) == ["Notes"]
+    await press(app.user, page, "sign_out")
+    assert names(await open_page(elsewhere)) == []
+
+
+async def test_a_server_below_a_path_has_its_page_there(staged: SetStage):
+    stage = await staged(base_url=f"{BASE}/notes")
+    app = await stage.signed_in()
+    page = await signed_in(app.user, f"{BASE}/notes/connections?notice=signed_out")
+    assert page.url == f"{BASE}/notes/connections"
+    assert {urljoin(f"{page.url}?notice=disconnected", form.action) for form in page.forms} == {page.url}
+    assert "The app is disconnected." in text(await press(app.user, page, "disconnect"))
+    assert await call_status(app) == 401
 
 
 async def test_two_tabs_and_a_second_click_are_harmless(stage: Stage):

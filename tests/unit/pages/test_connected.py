@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from starlette.responses import Response
 from tests.unit.pages.dom import Document, page
 from tests.unit.pages.examples import NOW, USED, a_sign_in, connections
 
-from vestibule.server.pages import LastUsed
+from vestibule.server.pages import LastUsed, Pages
 from vestibule.server.pages.connected import moment
 
 LOOPBACK = {"redirect_uri": "http://127.0.0.1:33418/callback", "redirect_kind": "loopback"}
@@ -119,6 +123,16 @@ def test_more_than_are_shown_are_counted(more: int, said: str) -> None:
     document = page(connections(apps=[{}, {}], more=more))
     assert said in document.text
     assert "those that are not shown included" in document.one("details").text
+
+
+@pytest.mark.parametrize(("name", "show"), [("sign_in", a_sign_in), ("connections", connections)])
+def test_a_template_of_ones_own_takes_its_place(name: str, show: Callable[..., Response], tmp_path: Path) -> None:
+    (tmp_path / f"{name}.html").write_text(
+        f'{{% extends "builtin/{name}.html" %}}{{% block mark %}}<b>Acme</b>{{% endblock %}}'
+    )
+    document = page(show(Pages(server_name="Notes", templates=tmp_path)))
+    assert document.one("b").text == "Acme"
+    assert posted(document) == posted(page(show()))
 
 
 def test_nothing_connected_is_said() -> None:
