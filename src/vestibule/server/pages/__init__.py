@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
-from vestibule.protocol.visible_text import shortened, visible
+from vestibule.protocol.visible_text import shortened
 from vestibule.server.pages.connected import ConnectedApp, LastUsed, Notice, moment
 from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
+from vestibule.server.pages.rendering import environment, headers
 from vestibule.server.pages.style import content_security_policy, stylesheet
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 __all__ = ["ConnectedApp", "ConsentClient", "LastUsed", "LinkKind", "Notice", "Pages"]
 
@@ -75,15 +73,15 @@ class Pages:
         from jinja2 import TemplateError  # here, not above: programs that only verify tokens have no pages
 
         self._links = LinkRule(schemes)
-        environment = _environment(templates)
+        engine = environment(templates)
         try:
-            style = stylesheet(environment.get_template("pages.css").render(), colours or {})
-            self._templates = {name: environment.get_template(f"{name}.html") for name in _NAMES}
+            style = stylesheet(engine.get_template("pages.css").render(), colours or {})
+            self._templates = {name: engine.get_template(f"{name}.html") for name in _NAMES}
         except TemplateError as error:
             raise ConfigurationError(f"templates: {error.message} ({type(error).__name__})") from error
         self._shared: dict[str, Any] = {"server_name": server_name, "style": Markup("<style>{}</style>").format(Markup(style))}  # noqa: S704 own file
         self._contact = {"contact": contact or "", "contact_url": contact_url(contact or "")}
-        self._headers = _headers(content_security_policy(style) if csp is None else csp)
+        self._headers = headers(content_security_policy(style) if csp is None else csp)
 
     def consent(
         self,
@@ -233,42 +231,6 @@ class Pages:
 
     def _page(self, name: str, status: int, values: dict[str, Any]) -> Response:
         return HTMLResponse(self._templates[name].render(self._shared | values), status, self._headers)
-
-
-def _environment(templates: Path | None) -> Environment:
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
-
-    builtin = PackageLoader("vestibule.server.pages")
-    own = [FileSystemLoader(templates)] if templates else []
-    return Environment(
-        loader=ChoiceLoader([*own, builtin, PrefixLoader({"builtin": builtin})]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _headers(csp: str) -> dict[str, str]:
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Language": "en",
-        "Content-Security-Policy": csp,
-        # Clients open the login in a popup and watch it. Every stricter value cuts the tie to the opener for good.
-        "Cross-Origin-Opener-Policy": "unsafe-none",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex",
-    }
-    return {name: value for name, value in headers.items() if value}
-
-
-def _visible(value: Any) -> Any:
-    """What a template puts in: text that others chose is shown without what cannot be seen."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _shortened(name: str) -> str:
