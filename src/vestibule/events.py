@@ -23,6 +23,7 @@ EventName = Literal[
     "consented",  # the user allowed it
     "refused",  # a login, registration or token request was refused
     "signed_in",  # the provider's answer was accepted; a grant exists
+    "page_opened",  # a user signed in to the page of their connected apps
     "issued",  # a code was redeemed
     "refreshed",  # a refresh token was rotated
     "reused",  # a spent code or refresh token came back

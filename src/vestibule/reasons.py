@@ -112,6 +112,14 @@ GRANT_UNKNOWN = _reason("grant_unknown", "The session is not known any more.", "
 GRANT_ENDED = _reason("grant_ended", "The session was ended.", "Sign in again.")
 KEY_RETIRED = _reason("key_retired", "The key of the session's tokens was retired.", "Sign in again.")
 GRANT_EXPIRED = _reason("grant_expired", "The session has expired.", "Sign in again.")
+ENDED_BY_OPERATOR = _reason(
+    "ended_by_operator", "The operator of this server ended the session.", "Sign in again, or ask the operator."
+)
+SESSION_LIMIT = _reason(
+    "session_limit",
+    "The user has as many sessions as one user may have, so the oldest was ended.",
+    "Sign in again where it was; let programs keep their session instead of signing in each time.",
+)
 CODE_INVALID = _reason("code_invalid", "The authorization code is not valid.", "Start the sign-in again.")
 CODE_EXPIRED = _reason("code_expired", "The authorization code has expired.", "Start the sign-in again.")
 CODE_SPENT = _reason("code_spent", "The authorization code was already used.", "Start the sign-in again.")
@@ -201,6 +209,9 @@ SCOPE_INVALID = _reason("scope_invalid", "The scope is not valid here.", "Ask fo
 RESOURCE_INVALID = _reason(
     "resource_invalid", "The resource is not one of this server.", "Send the resource URL from the protected resource metadata."
 )
+ADMIN_TOKEN = _reason(
+    "admin_token", "This is for the operator of this server only.", "Send the admin_token of the configuration as bearer token."
+)
 GRANT_TYPE_UNSUPPORTED = _reason(
     "grant_type_unsupported", "This grant type is not supported.", "Use authorization_code or refresh_token."
 )
@@ -212,9 +223,9 @@ GRANT_TYPE_NOT_REGISTERED = _reason(
 LOGIN_COOKIE_MISSING = _reason(
     "login_cookie_missing",
     "This browser did not start this sign-in, has finished it already, or blocks cookies.",
-    "Start again from your app in one ordinary browser window with cookies allowed.",
+    "Start again, from your app or the page you came from, in one ordinary browser window with cookies allowed.",
 )
-LOGIN_EXPIRED = _reason("login_expired", "The sign-in took too long.", "Start again from your app.")
+LOGIN_EXPIRED = _reason("login_expired", "The sign-in took too long.", "Start again, from your app or the page you came from.")
 LOGIN_STATE = _reason(
     "login_state", "The answer does not belong to a sign-in that was started here.", "Start again from your app."
 )
@@ -227,6 +238,16 @@ CONSENT_FORGED = _reason(
     "consent_forged", "The consent form was not sent from its own page.", "Go back, reload the page, and decide again."
 )
 CONSENT_DENIED = _reason("consent_denied", "The user did not allow the access.", "Start again to decide otherwise.")
+PAGE_FORM_FORGED = _reason(
+    "page_form_forged",
+    "The form was not sent from its own page, or that page is from an earlier sign-in.",
+    "Open the page of your connected apps again and press the button there.",
+)
+CONNECTION_UNKNOWN = _reason(
+    "connection_unknown",
+    "No app is connected to your account by that name.",
+    "Open the page of your connected apps again; it shows those that are connected now.",
+)
 SIGN_IN_REFUSED = _reason("sign_in_refused", "This account may not sign in here.", "Use another account, or ask the operator.")
 UPSTREAM_CANCELLED = _reason(
     "upstream_cancelled",

@@ -41,6 +41,7 @@ def profile(path: str) -> settings:
 
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+ADMIN = {"admin_token": "xJ7qLw2Rz9Kd4Vt8Hs1Mb6Pf3Ny5Gc0A"}
 FORM, JSON = b"application/x-www-form-urlencoded", b"application/json"
 
 
@@ -64,7 +65,7 @@ def target() -> Iterator[Target]:
     with asyncio.Runner() as runner:
         clock = FakeClock()
         store = WatchedStore(MemoryStore(clock))
-        house = House(store=store, clock=clock, options={"tool_scopes": {"danger": ["admin"]}})
+        house = House(store=store, clock=clock, options={"tool_scopes": {"danger": ["admin"]}, **ADMIN})
         client_id, cookie, handle = runner.run(begin(house))
         yield Target(house, store, runner, client_id, cookie, handle)
 
@@ -84,7 +85,7 @@ def paths(house: House) -> list[str]:
     return [*sorted(found), "/mcp"]
 
 
-PATHS = paths(House())
+PATHS = paths(House(options=ADMIN))
 
 NASTY = st.sampled_from(
     [

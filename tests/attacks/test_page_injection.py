@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 from starlette.responses import Response
 from tests.unit.pages.dom import Document, page
-from tests.unit.pages.examples import a_consent, a_continue, an_error
+from tests.unit.pages.examples import USED, a_consent, a_continue, a_sign_in, an_error, connections
 
 from vestibule.errors import OAuthError
-from vestibule.server.pages import Pages
+from vestibule.server.pages import LastUsed, Pages
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -69,8 +69,23 @@ SHOWN_IN: dict[str, Callable[[Any], Response]] = {
     "error return_label": lambda x: an_error(return_url="https://app.example/", return_label=x),
     "continue title": lambda x: a_continue(title=x),
     "continue explanation": lambda x: a_continue(explanation=x),
+    "sign in upstream_name": lambda x: a_sign_in(upstream_name=x),
+    "sign in proof": lambda x: a_sign_in(proof=x),
+    "connections account": lambda x: connections(account=x),
+    "connections name": lambda x: connections(apps=[{"name": x}]),
+    "connections client_id_host": lambda x: connections(apps=[{"name": "", "client_id_host": x}]),
+    "connections connection": lambda x: connections(apps=[{"connection": x, "proof": x}]),
+    "connections proof": lambda x: connections(apps=[{}, {}], proofs={"sign_out": x, "disconnect_all": x}),
+    "connections scope": lambda x: connections(apps=[{"scopes": (x,)}]),
+    "connections resource": lambda x: connections(apps=[{"resource": x}]),
+    "connections redirect_uri": lambda x: connections(apps=[{"redirect_uri": x}]),
+    "connections redirect host": lambda x: connections(apps=[{"name": "", "redirect_uri": f"https://{x}/cb"}]),
+    "connections loopback": lambda x: connections(apps=[{"redirect_uri": f"http://{x}/", "redirect_kind": "loopback"}]),
+    "connections address": lambda x: connections(apps=[{"last_used": LastUsed(**{**USED, "address": x})}]),
+    "connections agent": lambda x: connections(apps=[{"last_used": LastUsed(**{**USED, "agent": x})}]),
     "consent server_name": lambda x: a_consent(Pages(server_name=x)),
     "error server_name": lambda x: an_error(Pages(server_name=x)),
+    "connections server_name": lambda x: connections(Pages(server_name=x)),
 }
 LINKED_IN: dict[str, Callable[[str], Response]] = {
     "consent redirect_uri": lambda x: a_consent(client={"redirect_uri": f"https://app.example/{x}"}),

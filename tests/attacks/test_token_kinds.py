@@ -39,7 +39,9 @@ KINDS = [
     "client id",
     "client secret",
     "upstream state",
+    "admin token",
 ]
+ADMIN_TOKEN = "xJ7qLw2Rz9Kd4Vt8Hs1Mb6Pf3Ny5Gc0A"
 PLACES = {
     "bearer": "access token",
     "code": "code",
@@ -50,6 +52,7 @@ PLACES = {
     "client_assertion": "client assertion",
     "client_secret": "client secret",
     "client_id": "client id",
+    "admin": "admin token",
 }
 
 
@@ -81,6 +84,7 @@ async def every_kind(house: House, client: ScriptedClient) -> dict[str, str]:
         "client id": client_id,
         "client secret": client.registration["client_secret"],
         "upstream state": query_of(callback)["state"],
+        "admin token": ADMIN_TOKEN,
     }
 
 
@@ -121,6 +125,9 @@ async def present(house: House, client: ScriptedClient, place: str, value: str) 
     match place:
         case "bearer":
             return (await house.call(value)).status == 200
+        case "admin":
+            headers = [(b"authorization", f"Bearer {value}".encode())]
+            return (await house.request("GET", "/admin/sessions", headers=headers)).status == 200
         case "code":
             form = {"grant_type": "authorization_code", "code": value, "code_verifier": "v" * 43}
             return (await house.post("/token", **own, **form)).error != "invalid_grant"
@@ -162,7 +169,8 @@ async def present(house: House, client: ScriptedClient, place: str, value: str) 
 async def test_every_kind_in_every_place():
     clock = FakeClock()
     store = WatchedStore(MemoryStore(clock))
-    house = ListeningHouse(store=store, clock=clock, options={"require_authorization_consent": "remember"})
+    options = {"require_authorization_consent": "remember", "admin_token": ADMIN_TOKEN}
+    house = ListeningHouse(store=store, clock=clock, options=options)
     client = await house.client(auth_method="client_secret_post")
     await remember_consent(client)
     kinds = await every_kind(house, client)
@@ -177,7 +185,16 @@ async def test_every_kind_in_every_place():
     assert accepted == set()
     assert store.writes == []
     # The same presentations do find their own kind: a matrix that refuses everything would prove nothing.
-    for place in ("bearer", "login cookie", "consent cookie", "csrf_token", "refresh_token", "client_secret", "client_id"):
+    for place in (
+        "bearer",
+        "login cookie",
+        "consent cookie",
+        "csrf_token",
+        "refresh_token",
+        "client_secret",
+        "client_id",
+        "admin",
+    ):
         assert await present(house, client, place, kinds[PLACES[place]]), place
 
 

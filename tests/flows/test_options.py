@@ -14,7 +14,7 @@ from tests.flows.stage import BASE, KEY, LOOPBACK_URI, PUBLIC, WEB_URI, Stage, d
 from vestibule.clients.configured import ConfiguredClient
 from vestibule.errors import ConfigurationError
 from vestibule.keys.jwt import peek_claims
-from vestibule.proxy.options import CommonOptions
+from vestibule.proxy.options import CommonOptions, Options
 from vestibule.testing import FakeClock, ProviderClient, ScriptedClient
 from vestibule.testing.client import StepFailed
 
@@ -314,6 +314,13 @@ async def test_the_content_security_policy(staged: SetStage):
         assert page.headers.get("content-security-policy") == expected
 
 
+@shows("connections_page")
+async def test_the_page_of_connected_apps_may_be_left_out(staged: SetStage):
+    """More of it in ``test_connections.py``."""
+    assert (await (await staged()).http.get(f"{BASE}/connections")).status_code == 200
+    assert (await (await staged(connections_page=False)).http.get(f"{BASE}/connections")).status_code == 404
+
+
 @shows("page_templates", "page_colours")
 async def test_the_pages_may_look_as_you_like(staged: SetStage, tmp_path: Path):
     (tmp_path / "consent.html").write_text('{% extends "builtin/consent.html" %}{% block title %}Ours{% endblock %}')
@@ -438,3 +445,16 @@ async def test_health_routes_make_way_for_the_applications_own(staged: SetStage)
         assert (await theirs.http.get(BASE + path)).status_code == 404
         with pytest.raises(ConfigurationError, match="redirect_path"):
             await staged(redirect_path=path)
+
+
+@shows("admin_token")
+async def test_the_operators_address_is_there_only_where_it_is_opened(staged: SetStage):
+    """More of it in ``test_admin.py``."""
+    token = "Wd8sKq3Vn6Tz1Rb9Lx4Jm7Ph2Gf5Yc0E"
+    headers = {"authorization": f"Bearer {token}"}
+    for stage, status in ((await staged(), 404), (await staged(admin_token=token), 200)):
+        assert (await stage.http.get(f"{BASE}/admin/sessions", headers=headers)).status_code == status
+    for bad, words in (("short", "admin_token has only 5 bytes"), ("", "admin_token is empty"), ("ä" * 20 + token, "letters")):
+        with pytest.raises(ConfigurationError, match=words):
+            await staged(base_url=PUBLIC, admin_token=bad)
+    assert token not in repr(Options(admin_token=token))

@@ -184,3 +184,25 @@ async def test_nothing_is_said_of_any_other_token(stage: Stage, client: Scripted
     await client.revoke()
     for token in (client.tokens["access_token"], client.tokens["refresh_token"]):
         assert (await client.post_form(INTROSPECT, {"token": token})).json() == {"active": False}
+
+
+# --- at the provider --------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_provider_is_told_of_a_users_last_session(stage: Stage, public: ScriptedClient):
+    """Many providers end everything of a user with one token: what else the user has here must not end with it."""
+    other = await stage.signed_in(user=public.user)
+    stranger = await stage.signed_in("bob")
+    await public.revoke()
+    assert stage.provider.requests_to("revoke") == []
+    await other.revoke()
+    told = [request.parameters["token_type_hint"] for request in stage.provider.requests_to("revoke")]
+    assert told == ["refresh_token", "access_token"]
+    assert await call_status(stranger) == 200
+
+
+async def test_a_session_that_ran_out_is_not_another(stage: Stage, public: ScriptedClient):
+    stage.clock.advance(31 * 86_400)
+    other = await stage.signed_in(user=public.user)
+    await other.revoke()
+    assert len(stage.provider.requests_to("revoke")) == 2

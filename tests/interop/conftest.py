@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from tests.interop import setup
 from tests.interop.canaille import canaille
 from tests.interop.peers import IdentityProvider, ProtectedServer, panva, protected
+from tests.interop.windows import App, Window
 
 
 def installed(part: Callable[[], Path]) -> Path:
@@ -66,3 +68,32 @@ def protect(tmp_path: Path) -> Iterator[Callable[..., ProtectedServer]]:
             return stack.enter_context(protected(provider, tmp_path, **options))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Window]]:
+    """Opens windows of one browser profile: ``window(color_scheme="dark")``."""
+    contexts: list[BrowserContext] = []
+
+    def open_window(**options: Any) -> Window:
+        if options or not contexts:
+            contexts.append(browser.new_context(**options))
+        return Window(contexts[-1], request.node.name.replace("test_", ""))
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with App().running() as running:
+        yield running

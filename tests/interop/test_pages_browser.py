@@ -21,9 +21,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from tests.unit.pages.examples import a_consent, a_continue, an_error
+from tests.unit.pages.examples import NOW, a_consent, a_continue, a_sign_in, an_error, connections
 
-from vestibule.server.pages import Pages
+from vestibule.server.pages import LastUsed, Pages
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
@@ -50,12 +50,43 @@ SIGNED_IN = {"title": "You are signed in", "explanation": "Acme Notes can now be
 CUSTOM_URL = "cursor://anysphere.cursor-mcp/cb?code=x"
 ODD_QUERY = "a=1&b=2;c='x'&amp;d=%22%3E&copy=1"
 
+CODE = {
+    "name": "Claude Code",
+    "client_id_host": "claude.ai",
+    "redirect_uri": LOOPBACK["redirect_uri"],
+    "redirect_kind": "loopback",
+    "connected_at": NOW - 600,
+    "last_used": LastUsed(NOW - 300, "203.0.113.9", "claude-code/3.2.0 (cli)"),
+}
+UNNAMED = {
+    "name": "",
+    "redirect_uri": CURSOR["redirect_uri"],
+    "redirect_kind": "custom",
+    "scopes": (),
+    "last_used": None,
+    "connected_at": NOW - 40 * 86_400,
+}
+OVERLONG = {
+    "name": LONG["client_name"],
+    "redirect_uri": LONG["redirect_uri"],
+    "scopes": ("x" * 90, "y" * 30),
+    "last_used": LastUsed(NOW - 90_000, "2001:db8:1234:5678:9abc:def0:1234:5678", "Mozilla/5.0 " + "(long; " * 30),
+}
+
 SHOWN: dict[str, Callable[[], Response]] = {
     "consent-web": lambda: a_consent(PAGES),
     "consent-loopback": lambda: a_consent(PAGES, client=LOOPBACK, redirect_kind="loopback", remembered_option=True),
     "consent-custom": lambda: a_consent(PAGES, client=CURSOR, redirect_kind="custom", scopes=["notes:read"]),
     "consent-long": lambda: a_consent(PAGES, client=LONG, scopes=["x" * 90], warnings=["This app is new here."]),
     "error": lambda: an_error(PAGES, return_url="https://claude.ai/?error=x"),
+    "sign-in": lambda: a_sign_in(PAGES),
+    "signed-out": lambda: a_sign_in(PAGES, notice="signed_out", upstream_name=None),
+    "connections": lambda: connections(PAGES, apps=[CODE, {}, UNNAMED]),
+    "connections-one": lambda: connections(PAGES, notice="disconnected"),
+    "connections-long": lambda: connections(
+        PAGES, apps=[OVERLONG, OVERLONG], account="a.very.long.name@" + "sub." * 15 + "org"
+    ),
+    "connections-none": lambda: connections(PAGES, apps=(), notice="all_disconnected"),
     "continue-provider": lambda: a_continue(PAGES),
     "continue-loopback": lambda: a_continue(PAGES, url="http://127.0.0.1:9/cb", kind="loopback", **SIGNED_IN),
     "continue-custom": lambda: a_continue(PAGES, url=CUSTOM_URL, kind="custom", **SIGNED_IN),

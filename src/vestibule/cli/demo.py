@@ -60,6 +60,7 @@ def serve_demo(port: int) -> None:
         console.print(f"A protected MCP server:  [bold]{demo.mcp_url}[/bold]")
         console.print(f"Its identity provider:   {demo.provider.issuer}  (sign in as alice or bob, no password)")
         console.print("Try it:                  npx @modelcontextprotocol/inspector   or any MCP client with that URL")
+        console.print(f"Connected apps:          {demo.base_url}/connections")
         console.print("Stop with Ctrl-C.")
         try:
             asyncio.run(asyncio.Event().wait())

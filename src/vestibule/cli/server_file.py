@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from vestibule.errors import ConfigurationError
+from vestibule.verifiers.base import AuthProvider
 
-__all__ = ["Kind", "find_server", "kind_of"]
+__all__ = ["Kind", "find_provider", "find_server", "kind_of"]
 
 Kind = str
 """``fastmcp``, ``sdk`` or ``asgi``."""
@@ -36,6 +37,24 @@ def find_server(target: str) -> object:
     if kind_of(found) is None:
         raise ConfigurationError(f"{target}: a {type(found).__name__} is no FastMCP server, SDK server or ASGI application.")
     return found
+
+
+def find_provider(target: str) -> AuthProvider | None:
+    """The provider of the server in a file, or None if the server has none of its own; a provider may also be named itself.
+
+    Raises:
+        ConfigurationError: as :func:`find_server`.
+    """
+    path, name = _split(target)
+    module = _load(path)
+    found = _named(module, path, name) if name else _usual(module, path)
+    if inspect.isfunction(found) and not inspect.signature(found).parameters:
+        found = found()
+    made_of = getattr(getattr(found, "state", None), "fastmcp_server", None)
+    for provider in (found, getattr(found, "auth", None), getattr(found, "provider", None), getattr(made_of, "auth", None)):
+        if isinstance(provider, AuthProvider):
+            return provider
+    return None
 
 
 def kind_of(value: object) -> Kind | None:

@@ -13,7 +13,7 @@ from vestibule.grants.data_key import DataKey
 from vestibule.grants.formats import FORMAT, Stored, in_this_format
 from vestibule.grants.upstream_session import UpstreamSession
 
-__all__ = ["Code", "Grant", "Lease", "Rotation", "UpstreamSession"]
+__all__ = ["Code", "Grant", "LastUse", "Lease", "Listed", "Rotation", "UpstreamSession", "nobody"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +77,41 @@ class Lease(Stored):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastUse(Stored):
+    """When and from where a grant was last used, to within an hour.
+
+    Attributes:
+        at: seconds since the epoch.
+        address: of the peer, as the server knows it; empty where it does not.
+        agent: what it called itself (``User-Agent``), shortened.
+    """
+
+    at: float
+    address: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Stored):
+    """Where the grant stands in the list of its user's grants.
+
+    Attributes:
+        until: that list is kept until then; seconds since the epoch.
+        under: name of the list. It follows from the key ring, so another one is due when the current key changes.
+    """
+
+    until: float
+    under: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant(Stored):
     """One user's consent for one client at one resource.
 
     Attributes:
         id: 128 random bits, base64url.
         client_id: the MCP client.
+        client_name: what it called itself when the user consented; empty where it did not.
         redirect_uri: where its browser login ended.
         scopes: what was granted.
         resource: the audience of its access tokens (RFC 8707).
@@ -94,6 +123,8 @@ class Grant(Stored):
         upstream: the provider's tokens, until the grant ends.
         forward_resource: the ``resource`` that is sent upstream with a refresh, if any was sent at sign-in.
         used: whether a token of it has been used. Before that, a second post of the code is taken for an impatient client.
+        last_used: None for a grant of which no token was used.
+        listed: None where the user is not known, or the grant is older than such lists.
         ended: reason code, once it has ended.
         data_key: that key, while a request that brought it is served; never stored.
     """
@@ -114,6 +145,9 @@ class Grant(Stored):
     lease: Lease | None = None
     forward_resource: str | None = None
     used: bool = False
+    client_name: str = ""
+    last_used: LastUse | None = None
+    listed: Listed | None = None
     ended: str | None = None
     ended_at: float | None = None
     data_key: DataKey | None = field(default=None, repr=False, compare=False)
@@ -142,6 +176,15 @@ class Grant(Stored):
         if upstream is None or upstream.scope is None:
             return grant
         return replace(grant, upstream=replace(upstream, scope=tuple(upstream.scope)))
+
+    @property
+    def has_user(self) -> bool:
+        """Whether the provider said who the user is."""
+        return self.subject != nobody(self.id)
+
+    def is_alive(self, now: float) -> bool:
+        """Whether anything of it is still valid."""
+        return not self.ended and self.expires_at > now
 
     def lives_until(self, now: float, life: float) -> float:
         """When the grant ends if `life` seconds pass without a refresh.
@@ -185,4 +228,16 @@ class Grant(Stored):
         return self.upstream is not None and bool(self.upstream.locked)
 
 
-_PARTS: Final[dict[str, type[Stored]]] = {"code": Code, "rotation": Rotation, "lease": Lease, "upstream": UpstreamSession}
+def nobody(grant_id: str) -> str:
+    """The subject of a grant whose user the provider does not name."""
+    return f"session:{grant_id}"
+
+
+_PARTS: Final[dict[str, type[Stored]]] = {
+    "code": Code,
+    "rotation": Rotation,
+    "lease": Lease,
+    "upstream": UpstreamSession,
+    "last_used": LastUse,
+    "listed": Listed,
+}

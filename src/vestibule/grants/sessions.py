@@ -189,6 +189,8 @@ class Sessions:
         _brings_the_key(grant)
         if not grant.used and grant.code.spent_at is not None and now - grant.code.spent_at <= REPLAY_GRACE_SECONDS:
             grant = await self._grants.mark_used(grant)
+        else:
+            grant = await self._grants.note_use(grant)
         try:
             grant = await self._renewal.renewed(grant)
         except UpstreamMisconfigured:

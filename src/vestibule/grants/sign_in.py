@@ -99,17 +99,24 @@ class IdentityProvider:
         code_verifier: str,
         resource: str | None,
         forwarded: Mapping[str, str],
+        offline: bool = True,
     ) -> str:
         """Where to send the browser. The nonce is always sent: some providers refuse without.
+
+        Args:
+            offline: whether a refresh token is of use; otherwise ``offline_access`` is not asked for (OIDC Core §11).
 
         Raises:
             Unavailable: the provider is not known yet.
         """
         connection = await self._connect()
+        asked = dict.fromkeys([*self._rules.to_upstream(scopes), *connection.added_scopes])
+        if not offline:
+            asked.pop("offline_access", None)
         return connection.client.authorization_url(
             redirect_uri=self._redirect_uri,
             state=state,
-            scopes=tuple(dict.fromkeys([*self._rules.to_upstream(scopes), *connection.added_scopes])),
+            scopes=tuple(asked),
             nonce=nonce,
             code_challenge=challenge_for(code_verifier) if self._forward_pkce else None,
             resource=resource if self._forward_resource else None,

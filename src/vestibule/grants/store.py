@@ -13,6 +13,7 @@ from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
+from vestibule.grants.last_use import is_due, with_use
 from vestibule.grants.model import Grant
 from vestibule.storage.announcements import Hearer, announcements_of
 from vestibule.storage.sealed import SealedRecords
@@ -23,6 +24,8 @@ TOMBSTONE_SECONDS = 86_400
 """How long an ended grant stays, so that its tokens are answered with why."""
 
 _UNCLAIMED_SECONDS = 600  # a code that nobody came for: no reason to keep the provider's tokens
+
+_NOTE_PAUSE_SECONDS = 60  # without notes of use after one failed: a store that cannot be written must not slow calls down
 
 _ATTEMPTS = 200  # of one change; each lost attempt means that another request's change went through
 
@@ -54,6 +57,7 @@ class Grants:
         self._clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._listeners: list[Callable[[Grant], object]] = []
+        self._note_again_at = 0.0
 
     def on_change(self, listener: Callable[[Grant], object]) -> None:
         """Call `listener` with every grant that this process changes or finds ended, before that is answered."""
@@ -136,11 +140,18 @@ class Grants:
 
     async def mark_used(self, grant: Grant) -> Grant:
         """Remember that a token of the grant has been used."""
+        return await self.change(grant.id, lambda current: _marked(current, self._clock), grant.data_key) or grant
 
-        def rule(current: Grant) -> Grant:
-            return current if current.used else replace(current, used=True)
-
-        return await self.change(grant.id, rule, grant.data_key) or grant
+    async def note_use(self, grant: Grant) -> Grant:
+        """Remember when and from where the grant was last used, at most once an hour. Trouble of the store is no matter here."""
+        now = self._clock.now()
+        if now < self._note_again_at or not is_due(grant, now):
+            return grant
+        try:
+            return await self.change(grant.id, lambda current: _noted(current, self._clock), grant.data_key) or grant
+        except Unavailable:
+            self._note_again_at = now + _NOTE_PAUSE_SECONDS
+            return grant
 
     async def _hold(self, grant_id: str, key: DataKey | None) -> Held | None:
         found = await self._records.get(record_key(grant_id))
@@ -186,3 +197,11 @@ class Grants:
 def _takes_away(before: Grant, changed: Grant) -> bool:
     """Whether a token of the grant is good for less than before."""
     return (changed.ended is not None and before.ended is None) or not set(before.scopes) <= set(changed.scopes)
+
+
+def _marked(grant: Grant, clock: Clock) -> Grant:
+    return grant if grant.used else replace(with_use(grant, clock), used=True)
+
+
+def _noted(grant: Grant, clock: Clock) -> Grant:
+    return grant if grant.ended or not is_due(grant, clock.now()) else with_use(grant, clock)

@@ -204,24 +204,27 @@ def _standings(keys: Sequence[RingKey]) -> set[tuple[bytes, bool]]:
     return {(key.key_id, key.only_registrations) for key in keys}
 
 
-def check_secret_strength(secret: str | bytes, public_url: str) -> None:
+def check_secret_strength(secret: str | bytes, public_url: str, name: str = "jwt_signing_key") -> None:
     """Refuse or warn of a secret that can be guessed.
 
     On a loopback URL a weak secret is only warned of, so that a first try is easy.
+
+    Args:
+        name: of the option that it is.
 
     Raises:
         ConfigurationError: it is empty; or, on a public URL, under 32 bytes or a well-known placeholder.
     """
     data = secret.encode() if isinstance(secret, str) else secret
     if not data:
-        raise ConfigurationError("jwt_signing_key is empty; leave it out to have one generated, or set 32 random bytes.")
+        raise ConfigurationError(f"{name} is empty; leave it out, or set 32 random bytes.")
     weakness = _weakness(data)
     if not weakness:
         return
     uri = parse_uri(public_url)
     if uri is None or not uri.is_loopback:
-        raise ConfigurationError(f"jwt_signing_key {weakness}; use 32 random bytes, e.g. from: openssl rand -base64 32")
-    _log.warning("jwt_signing_key %s; that is accepted on a loopback URL only", weakness)
+        raise ConfigurationError(f"{name} {weakness}; use 32 random bytes, e.g. from: openssl rand -base64 32")
+    _log.warning("%s %s; that is accepted on a loopback URL only", name, weakness)
 
 
 def _weakness(secret: bytes) -> str:

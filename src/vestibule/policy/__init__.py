@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from vestibule.policy.addresses import email, email_domain
 from vestibule.policy.rules import SignInPolicy, all_of, any_of, claim, group, not_, organisation, role, tenant
-from vestibule.policy.sign_in import check_sign_in, not_admitted
+from vestibule.policy.sign_in import account_name, check_sign_in, not_admitted
 from vestibule.policy.tables import policy_from
 
 __all__ = [
     "SignInPolicy",
+    "account_name",
     "all_of",
     "any_of",
     "check_sign_in",

@@ -8,7 +8,7 @@ from typing import Any
 from vestibule.errors import SignInRefused
 from vestibule.policy.rules import SignInPolicy
 
-__all__ = ["check_sign_in", "not_admitted"]
+__all__ = ["account_name", "check_sign_in", "not_admitted"]
 
 
 def check_sign_in(policy: SignInPolicy | None, claims: Mapping[str, Any]) -> None:
@@ -29,6 +29,10 @@ def check_sign_in(policy: SignInPolicy | None, claims: Mapping[str, Any]) -> Non
 
 def not_admitted(claims: Mapping[str, Any], detail: str = "") -> SignInRefused:
     """The refusal of the account that these claims are about."""
+    return SignInRefused(account_name(claims), detail, subject=str(claims.get("sub") or ""))
+
+
+def account_name(claims: Mapping[str, Any]) -> str:
+    """What its owner knows an account by, as far as the claims tell."""
     names = (claims.get(name) for name in ("email", "preferred_username", "login", "name", "sub"))
-    account = next((name for name in names if isinstance(name, str) and name), "")
-    return SignInRefused(account, detail, subject=str(claims.get("sub") or ""))
+    return next((name for name in names if isinstance(name, str) and name), "")

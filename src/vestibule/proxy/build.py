@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,13 @@ from vestibule.clients.documents import ClientDocuments
 from vestibule.clients.dynamic import DynamicClients
 from vestibule.errors import ConfigurationError
 from vestibule.grants.access import AccessTokens
+from vestibule.grants.listing import Listing
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
 from vestibule.grants.sessions import Sessions
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.grants.store import Grants
+from vestibule.grants.user_index import UserIndex
 from vestibule.keys.key_file import KeyFile, WatchedKeys, key_file_path
 from vestibule.keys.keyring import KeyRing, check_secret_strength
 from vestibule.keys.sealing import Sealer
@@ -39,6 +40,7 @@ from vestibule.storage.announcements import announcements_of
 from vestibule.storage.locate import key_path, open_store
 from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
+from vestibule.storage.spent import SpentRecords
 from vestibule.upstream.contact import Contact
 
 if TYPE_CHECKING:
@@ -85,7 +87,9 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     keyring = _keyring(options, store, proxy.public_url, issuer)
     sealer = Sealer(keyring)
     records = SealedRecords(store, sealer, clock)
+    spent = SpentRecords(records)
     grants = Grants(records, clock)
+    index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
     access_tokens = AccessTokens(
         keyring, sealer, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock
@@ -102,7 +106,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         directory,
         issuer=issuer,
         token_endpoint=f"{proxy.public_url}/token",
-        spend=_spender(records),
+        spend=spent.spend,
         keys=ClientKeys(fetcher, clock),
         clock=clock,
     )
@@ -119,6 +123,8 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         clock=clock,
         authenticator=authenticator,
         grants=grants,
+        listing=Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason)),
+        spent=spent,
         renewal=renewal,
         access_tokens=access_tokens,
         refresh_rules=RefreshRules(life=options.session_life),
@@ -129,6 +135,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         locks_upstream_tokens=options.upstream_token_protection == "client",  # noqa: S105 a mode
         allowed_redirect_uris=allowed,
         documents_enabled=options.enable_cimd,
+        connections_page=options.connections_page,
         service_documentation=str(options.service_documentation_url) if options.service_documentation_url else None,
         authorize=proxy.authorize,
         register=proxy.register_client,
@@ -213,13 +220,3 @@ def _hears(store: Store) -> Callable[[], bool] | None:
     """Whether notices of other processes arrive; a process that listens to none yet remembers nothing that they could be about."""
     announcements = announcements_of(store)
     return None if announcements is None else lambda: announcements.are_heard is not False
-
-
-def _spender(records: SealedRecords) -> Callable[[str, str, float], Awaitable[bool]]:
-    """Single use across processes: the first to write the record has it."""
-
-    async def spend(kind: str, identity: str, ttl: float) -> bool:
-        digest = hashlib.sha256(f"{kind} {identity}".encode()).hexdigest()
-        return await records.put_new(f"spent/{digest}", {}, ttl)
-
-    return spend

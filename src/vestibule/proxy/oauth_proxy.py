@@ -21,8 +21,13 @@ from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
-from vestibule.server import authorize, callback, consent, health, metadata, register, revoke, token
+from vestibule.reasons import Reason
+from vestibule.server import admin, authorize, callback, connections, consent, health, metadata, register, revoke, token
+from vestibule.server.hall import Hall
+from vestibule.server.journey import leave_for_upstream
 from vestibule.server.login import AuthorizationParams, Login, LoginCookies
+from vestibule.server.page_session import PageSessions
+from vestibule.server.page_sign_in import arrivals
 from vestibule.server.remember import ConsentMemory
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient
@@ -34,7 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OAuthProxy"]
 
-_ENDPOINTS = ("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect", *health.HEALTH_PATHS)
+_ENDPOINTS = (
+    *("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect"),
+    *("/connections", admin.ADMIN_PATH, *health.HEALTH_PATHS),
+)
 
 
 class OAuthProxy(AuthProvider):
@@ -98,6 +106,9 @@ class OAuthProxy(AuthProvider):
         if self.redirect_path in _ENDPOINTS:
             raise ConfigurationError(f"redirect_path {self.redirect_path!r} is the path of an endpoint.")
         self.is_loopback = is_loopback(url)
+        if options.admin_token is not None:
+            admin.check_admin_token(options.admin_token, url)
+        self._admin_token = options.admin_token
         self.allowed_origins = options.allowed_origins
         self.allowed_hosts = options.allowed_hosts
         self.tool_scopes = options.tool_scopes or {}
@@ -136,6 +147,11 @@ class OAuthProxy(AuthProvider):
             raise OAuthError("temporarily_unavailable", reasons.UPSTREAM_UNAVAILABLE, status=503)
         return self._connection
 
+    @property
+    def hall(self) -> Hall:
+        """The authorization server behind the bridge: its sessions, and everything that its endpoints share."""
+        return self._built.hall
+
     # --- what a host asks for -------------------------------------------------------------------------------------------------
 
     def resources(self) -> tuple[str, ...]:
@@ -154,15 +170,18 @@ class OAuthProxy(AuthProvider):
         hall = self._built.hall
         cookies = LoginCookies(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, life=hall.lifetimes.login)
         memory = ConsentMemory(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
+        sessions = PageSessions(hall) if hall.connections_page else None
         return [
             *metadata.routes(hall),
             *register.routes(hall),
             *authorize.routes(hall, cookies),
             *consent.routes(hall, cookies, memory),
-            *callback.routes(hall, cookies),
+            *callback.routes(hall, cookies, arrivals(hall, sessions) if sessions else None),
+            *(connections.routes(hall, sessions) if sessions else ()),
             *token.routes(hall),
             *revoke.routes(hall),
             *(health.routes(self._built.readiness) if self._has_health_routes else ()),
+            *(admin.routes(hall, self._admin_token) if self._admin_token is not None else ()),
         ]
 
     def recognises(self, token: str) -> bool | None:
@@ -191,10 +210,10 @@ class OAuthProxy(AuthProvider):
             params: what it asks for; ``params.login`` is set here and goes into the browser's cookie.
         """
         hall = self._built.hall
-        login = Login.start(params, client_id=client.client_id, fingerprint=client.fingerprint, now=hall.clock.now())
+        login = Login.start(params, client=client, now=hall.clock.now())
         if hall.consent_mode in (False, "external"):
             params.login = login.approve(hall.clock.now())
-            return await consent.leave_for_upstream(hall, params.login)
+            return await leave_for_upstream(hall, params.login)
         if "none" in params.forwarded.get("prompt", "").split():
             raise OAuthError("interaction_required", reasons.INTERACTION_REQUIRED, "prompt=none")
         params.login = login
@@ -231,12 +250,18 @@ class OAuthProxy(AuthProvider):
             return
         await self.end_grant(claims.grant_id, claims.data_key)
 
-    async def end_grant(self, grant_id: str, key: DataKey | None = None) -> None:
-        """End a session here and at the provider.
+    async def end_grant(self, grant_id: str, key: DataKey | None = None, reason: Reason = reasons.GRANT_ENDED) -> None:
+        """End a session here and, with the last one of its user, at the provider.
+
+        Many providers end everything that a user has at one application when one token of it is taken back (RFC 7009 §2.1), which would
+        end the user's other sessions here.
 
         Args:
             key: its data key, if it has one. Without it the provider's tokens cannot be read, and live on there until they end.
+            reason: why; by default its client or user wants it.
         """
-        ended = await self._built.hall.grants.end(grant_id, reasons.GRANT_ENDED, detail="revoked", key=key)
-        if ended is not None and ended.upstream is not None and not ended.upstream.locked:
-            await self._upstream.revoke(ended.upstream)
+        hall = self._built.hall
+        ended = await hall.grants.end(grant_id, reason, detail="revoked", key=key)
+        if ended is None or ended.upstream is None or ended.upstream.locked or await hall.listing.has_another(ended):
+            return
+        await self._upstream.revoke(ended.upstream)

@@ -50,6 +50,7 @@ class CommonOptions(TypedDict, total=False):
             client's own tokens give.
         require_authorization_consent: True, ``"remember"``, ``"external"`` or False.
         consent_csp_policy: None: built in; ``""``: none; text: as given.
+        connections_page: whether users see and end the connections of their apps at ``/connections``.
         page_templates, page_colours: your own look, see ``docs/how-to/pages.md``.
         fallback_access_token_expiry_seconds: life of a provider's access token when it does not say.
         fallback_refresh_token_expiry_seconds: how long a session lives without being used.
@@ -66,6 +67,7 @@ class CommonOptions(TypedDict, total=False):
         revocation_delay_seconds: within how long, at the latest, a session that was ended by another process is noticed.
         store_outage_seconds: how much longer sessions that were verified before go on while the store does not answer.
         health_routes: answer ``/healthz`` and ``/readyz``.
+        admin_token: secret that opens ``/admin/sessions`` to the operator; None: there is no such address.
         client_document_hosts: internal hosts whose documents may be fetched in spite of their addresses.
         egress_proxy: URL of the proxy through which documents named by clients are fetched.
         http_client: used for everything that goes to the provider.
@@ -90,6 +92,7 @@ class CommonOptions(TypedDict, total=False):
     upstream_token_protection: UpstreamTokenProtection
     require_authorization_consent: ConsentMode
     consent_csp_policy: str | None
+    connections_page: bool
     page_templates: Path | None
     page_colours: Mapping[str, str] | None
     fallback_access_token_expiry_seconds: float | None
@@ -108,6 +111,7 @@ class CommonOptions(TypedDict, total=False):
     revocation_delay_seconds: float
     store_outage_seconds: float
     health_routes: bool
+    admin_token: str | None
     client_document_hosts: Sequence[str]
     egress_proxy: str | None
     http_client: httpx2.AsyncClient | None
@@ -136,6 +140,7 @@ class Options:
     upstream_token_protection: UpstreamTokenProtection = "server"  # noqa: S105 a mode
     require_authorization_consent: ConsentMode = True
     consent_csp_policy: str | None = None
+    connections_page: bool = True
     page_templates: Path | None = None
     page_colours: Mapping[str, str] | None = None
     fallback_access_token_expiry_seconds: float | None = None
@@ -154,6 +159,7 @@ class Options:
     revocation_delay_seconds: float = 5
     store_outage_seconds: float = 0
     health_routes: bool = True
+    admin_token: str | None = field(default=None, repr=False)
     client_document_hosts: Sequence[str] = ()
     egress_proxy: str | None = None
     http_client: httpx2.AsyncClient | None = None

@@ -17,9 +17,11 @@ class ProtectedApplication:
         app: what is protected; it runs its own lifespan.
         routes: of the authorization server and its metadata.
         guard: around `app`.
+        provider: whose they are.
     """
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], guard: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], guard: ASGIApp, provider: object = None) -> None:
+        self.provider = provider
         self._app = app
         self._router = Router(routes, redirect_slashes=False, default=guard)
 

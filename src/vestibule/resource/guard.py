@@ -11,6 +11,7 @@ from vestibule.resource.answers import answer_preflight, is_preflight, refuse, w
 from vestibule.resource.checks import host_is_ours, origin_is_allowed, scopes_suffice, token_is_good
 from vestibule.resource.component_scopes import ComponentScopes
 from vestibule.resource.identity import Host, current_provider, find_host
+from vestibule.resource.peer import current_request
 from vestibule.resource.protection import Protection, Refused
 from vestibule.resource.requests import Headers, drop_trailing_slash, is_protected, read_body, replay, route_path
 from vestibule.resource.step_up import read_operations
@@ -59,6 +60,7 @@ class Guard:
                     await answer_preflight(send, origin, headers)
                     return
                 send = with_cors(send, origin)
+            current_request.set(scope)
             token = await token_is_good(protection, headers)
             held = protection.hierarchy.expand(token.scopes)
             scopes_suffice(protection, protection.required_scopes, held)

@@ -16,7 +16,7 @@ from vestibule import reasons
 from vestibule.errors import OAuthError, SignInRefused, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
-from vestibule.grants.model import Code, Grant
+from vestibule.grants.model import Code, Grant, nobody
 from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.tokens import CodeToken, new_grant_id
 from vestibule.net.cache import TTLCache
@@ -24,15 +24,13 @@ from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
+from vestibule.server.journey import check_came_back, complete, provider_code
 from vestibule.server.login import Login, LoginCookies
+from vestibule.server.page_sign_in import Arrive
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
 
 __all__ = ["routes"]
 
-_RELAYED = frozenset(
-    {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required"}
-)
-"""Upstream errors that are about the user and mean the same to the client; any other is our or the provider's matter."""
 
 Unkept = TTLCache[tuple[str, str], tuple[Grant, CodeToken]]
 """Sign-ins that the store could not keep, by state and the provider's code. That code is spent: a reload succeeds only with these."""
@@ -40,13 +38,21 @@ Unkept = TTLCache[tuple[str, str], tuple[Grant, CodeToken]]
 _MAX_UNKEPT = 1000
 
 
-def routes(hall: Hall, cookies: LoginCookies) -> list[BaseRoute]:
-    """The redirect URI that is registered with the provider."""
+def routes(hall: Hall, cookies: LoginCookies, at_page: Arrive | None = None) -> list[BaseRoute]:
+    """The redirect URI that is registered with the provider.
+
+    Args:
+        at_page: takes the sign-ins that are for the page of connected apps.
+    """
     finishing: SingleFlight[bytes, str] = SingleFlight()
     unkept: Unkept = TTLCache(_MAX_UNKEPT, hall.clock)
 
     async def callback(request: Request) -> Response:
         parameters = read_query(request)
+        page = await at_page(request, parameters) if at_page else None
+        return page or await to_client(request, parameters)
+
+    async def to_client(request: Request, parameters: Parameters) -> Response:
         login = _login(hall, cookies, request, parameters)
         back = ReturnAddress(login.redirect_uri, login.client_state, hall.issuer)
         try:
@@ -80,18 +86,13 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
     login = cookies.find(request, state)
     if login is None:
         raise OAuthError("access_denied", reasons.LOGIN_COOKIE_MISSING, status=403)
-    if login.approved_at is None:
-        raise OAuthError("access_denied", reasons.LOGIN_STATE, "not approved", status=403)
-    if login.has_expired(hall.clock.now(), hall.lifetimes.login):
-        raise OAuthError("access_denied", reasons.LOGIN_EXPIRED)
+    check_came_back(hall, login)
     return login
 
 
 async def _finish(hall: Hall, login: Login, parameters: Parameters, unkept: Unkept) -> str:
     """Complete the login; gives the code for the client."""
-    parameters.check_no_repeats()
-    _provider_did_not_refuse(hall, parameters)
-    attempt = login.state, parameters.require("code")
+    attempt = login.state, provider_code(hall, parameters)
     grant, code = unkept.get(attempt) or await _signed_in(hall, login, parameters)
     try:
         await _keep(hall, grant)
@@ -118,21 +119,14 @@ async def _signed_in(hall: Hall, login: Login, parameters: Parameters) -> tuple[
     """
     if await hall.grants.load(new_grant_id(login.state)) is not None:
         raise _completed_before()
-    signed_in = await hall.upstream.complete(
-        code=parameters.require("code"),
-        issuer=parameters.get("iss"),
-        scopes=login.scopes,
-        nonce=login.nonce,
-        code_verifier=login.code_verifier,
-        resource=login.forward_resource,
-    )
+    signed_in = await complete(hall, login, parameters)
     code = CodeToken.new(hall.keyring, new_grant_id(login.state))
     return _grant(hall, login, signed_in, code), code
 
 
 async def _keep(hall: Hall, grant: Grant) -> None:
     """Write the grant. An earlier try may have done so, if only its answer was lost."""
-    if await hall.grants.create(grant):
+    if await hall.grants.create(await hall.listing.add(grant)):
         return
     kept = await hall.grants.load(grant.id)
     if kept is None or kept.code.digest != grant.code.digest:
@@ -141,18 +135,6 @@ async def _keep(hall: Hall, grant: Grant) -> None:
 
 def _completed_before() -> OAuthError:
     return OAuthError("access_denied", reasons.LOGIN_STATE, "the sign-in was completed before")
-
-
-def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:
-    error = parameters.get("error")
-    if error is None:
-        return
-    detail = hall.upstream.explain(f"{error[:80]}: {(parameters.get('error_description') or '')[:300]}")
-    if error in _RELAYED:
-        raise OAuthError(error, reasons.UPSTREAM_CANCELLED, detail)
-    if error in ("temporarily_unavailable", "server_error"):
-        raise OAuthError(error, reasons.UPSTREAM_ERROR, detail)
-    raise UpstreamMisconfigured(reasons.UPSTREAM_ERROR, detail, error=error[:80])
 
 
 def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Grant:
@@ -164,7 +146,8 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
         redirect_uri=login.redirect_uri,
         scopes=signed_in.scopes,
         resource=login.resource,
-        subject=signed_in.subject or f"session:{code.grant_id}",
+        client_name=login.client_name,
+        subject=signed_in.subject or nobody(code.grant_id),
         claims=signed_in.claims,
         identity=signed_in.identity,
         created_at=now,

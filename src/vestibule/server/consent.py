@@ -19,29 +19,18 @@ from vestibule.events import Event, emit
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, read_form, read_query, request_id
+from vestibule.server.journey import leave_for_upstream
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.pages import ConsentClient
 from vestibule.server.remember import ConsentMemory
 from vestibule.server.replies import ReturnAddress, page_endpoint
 
-__all__ = ["consent_url", "leave_for_upstream", "routes"]
+__all__ = ["consent_url", "routes"]
 
 
 def consent_url(hall: Hall, login: Login) -> str:
     """The page's own address. The handle in it is no secret: without the cookie it opens nothing."""
     return f"{hall.base_url}/consent?{urlencode({'login': login.handle})}"
-
-
-async def leave_for_upstream(hall: Hall, login: Login) -> str:
-    """The provider's login page for an approved login."""
-    return await hall.upstream.authorization_url(
-        state=login.state,
-        scopes=login.scopes,
-        nonce=login.nonce,
-        code_verifier=login.code_verifier,
-        resource=login.forward_resource,
-        forwarded=login.forwarded,
-    )
 
 
 def routes(hall: Hall, cookies: LoginCookies, memory: ConsentMemory) -> list[BaseRoute]:

@@ -11,6 +11,7 @@ from vestibule.clients.model import Client
 from vestibule.clock import Clock
 from vestibule.grants.access import AccessTokens
 from vestibule.grants.data_key import DataKey
+from vestibule.grants.listing import Listing
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
@@ -21,7 +22,9 @@ from vestibule.keys.sealing import Sealer
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
 from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.scopes import ScopeHierarchy
+from vestibule.reasons import Reason
 from vestibule.server.pages import Pages
+from vestibule.storage.spent import SpentRecords
 
 if TYPE_CHECKING:
     from vestibule.server.login import AuthorizationParams
@@ -40,7 +43,7 @@ class Register(Protocol):
 class EndGrant(Protocol):
     """Ends a session here and, where its tokens can be read, at the provider."""
 
-    def __call__(self, grant_id: str, key: DataKey | None = None) -> Awaitable[None]: ...
+    def __call__(self, grant_id: str, key: DataKey | None = None, reason: Reason = ...) -> Awaitable[None]: ...
 
 
 class Upstream(Protocol):
@@ -57,8 +60,9 @@ class Upstream(Protocol):
         code_verifier: str,
         resource: str | None,
         forwarded: Mapping[str, str],
+        offline: bool = True,
     ) -> str:
-        """Where to send the browser."""
+        """Where to send the browser; with `offline`, for tokens that outlive the sign-in."""
         ...
 
     async def complete(
@@ -99,6 +103,7 @@ class Hall:
         required_scopes: what the resource demands.
         valid_scopes: everything a client may ask for, in the order of the metadata.
         locks_upstream_tokens: whether the provider's tokens of a new grant are stored under a key that only the client holds.
+        spent: what counts once.
         authorize, register, find_client, end_grant: the steps that a provider class may override.
     """
 
@@ -114,6 +119,8 @@ class Hall:
     clock: Clock
     authenticator: ClientAuthenticator
     grants: Grants
+    listing: Listing
+    spent: SpentRecords
     renewal: Renewal
     access_tokens: AccessTokens
     refresh_rules: RefreshRules
@@ -124,6 +131,7 @@ class Hall:
     locks_upstream_tokens: bool
     allowed_redirect_uris: AllowedRedirectURIs | None
     documents_enabled: bool
+    connections_page: bool
     service_documentation: str | None = None
     authorize: Callable[[Client, AuthorizationParams], Awaitable[str]]
     register: Register

@@ -153,7 +153,7 @@ def as_oauth_error(error: VestibuleError) -> OAuthError:
 
 
 class EndpointRoute(Route):
-    """A route of one fixed path, for one path is all that each endpoint has.
+    """A route of one fixed path, for one path is all that most endpoints have.
 
     A host tries our routes before its own on every request, so a look at the end of the path goes before the regular expression.
     """

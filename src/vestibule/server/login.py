@@ -10,22 +10,23 @@ import hashlib
 import json
 import secrets
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from vestibule import reasons
+from vestibule.clients.model import Client
 from vestibule.errors import OAuthError
 from vestibule.keys.sealing import Sealer
-from vestibule.protocol.json_documents import known_members
-from vestibule.protocol.pkce import new_verifier
+from vestibule.protocol.visible_text import shortened
+from vestibule.server.journey import Journey
 
 __all__ = ["AuthorizationParams", "Login", "LoginCookies", "cookie_name"]
 
 _MAX_COOKIE = 3900  # bytes; browsers keep at most 4096 with the name and attributes
-_MAX_COOKIES = 6000  # bytes of all logins of one browser: a Cookie header has to stay under the 8 KiB of common reverse proxies
+_MAX_COOKIES = 5200  # bytes of all logins of one browser: with our other cookies, less than the 8 KiB of many reverse proxies
+_MAX_NAME = 80  # characters of the client's name, as many as the consent page shows
 _MAX_UNSEALED = 16 * 1024  # bytes; a sealed cookie is ours, this only bounds our own mistakes
 
 
@@ -57,41 +58,33 @@ class AuthorizationParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class Login(Journey):
     """The sealed content of the cookie.
 
     Attributes:
         handle: public name of the login, in the cookie's name and the consent page's URL.
-        state: the upstream ``state``; revealed only when the user has approved.
-        nonce, code_verifier: of the upstream request (OIDC Core §3.1.2.1, RFC 7636).
+        client_name: what the client calls itself, shortened.
         client_state: the client's ``state``.
         fingerprint: of the client as the user saw it; hex.
-        started_at, approved_at: seconds since the epoch.
     """
 
     handle: str
     client_id: str
     fingerprint: str
     redirect_uri: str
-    scopes: tuple[str, ...]
     resource: str
-    forward_resource: str | None
     client_state: str | None
     code_challenge: str
-    forwarded: Mapping[str, str]
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    code_verifier: str = field(repr=False)
-    started_at: float
-    approved_at: float | None = None
+    client_name: str = ""
 
     @classmethod
-    def start(cls, params: AuthorizationParams, *, client_id: str, fingerprint: bytes, now: float) -> Login:
+    def start(cls, params: AuthorizationParams, *, client: Client, now: float) -> Login:
         """A new login for a checked request."""
         return cls(
             handle=f"{int(now):x}-{secrets.token_urlsafe(6)}",
-            client_id=client_id,
-            fingerprint=fingerprint.hex(),
+            client_id=client.client_id,
+            client_name=shortened(client.metadata.client_name or "", _MAX_NAME),
+            fingerprint=client.fingerprint.hex(),
             redirect_uri=params.redirect_uri,
             scopes=tuple(params.scopes),
             resource=params.resource,
@@ -99,19 +92,8 @@ class Login:
             client_state=params.state,
             code_challenge=params.code_challenge,
             forwarded=dict(params.forwarded),
-            state=secrets.token_urlsafe(32),
-            nonce=secrets.token_urlsafe(32),
-            code_verifier=new_verifier(),
             started_at=now,
         )
-
-    def approve(self, now: float) -> Login:
-        """The same login, allowed by the user. Approving again changes nothing but the time."""
-        return replace(self, approved_at=now)
-
-    def has_expired(self, now: float, life: float) -> bool:
-        """Whether it is `life` seconds since the last step."""
-        return now - (self.approved_at or self.started_at) > life
 
 
 def cookie_name(kind: str, issuer: str, *, secure: bool) -> str:
@@ -155,7 +137,7 @@ class LoginCookies:
             httponly=True,
             samesite="lax",  # the provider's answer is a cross-site navigation and must carry it
         )
-        for name in self._surplus(request, login, len(value)):
+        for name in self._surplus(request, login, len(self._prefix + login.handle) + len(value)):
             self._delete(response, name)
 
     def read(self, request: Request, handle: str) -> Login | None:
@@ -180,8 +162,7 @@ class LoginCookies:
         content = self._sealer.open("login", value, bound_to=handle.encode())
         if content is None:
             return None
-        members = known_members(Login, json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED)))
-        return Login(**{**members, "scopes": tuple(members["scopes"])})
+        return Login.from_members(json.loads(zlib.decompressobj().decompress(content, _MAX_UNSEALED)))
 
     def _surplus(self, request: Request, login: Login, size: int) -> list[str]:
         """The oldest logins, where all together are too large; a handle starts with its time."""

@@ -16,7 +16,7 @@ from vestibule.server.hall import Hall
 from vestibule.server.http import NO_STORE, Endpoint, endpoint, request_id
 from vestibule.server.pages import LinkKind
 
-__all__ = ["ReturnAddress", "error_page", "is_proven", "page_endpoint", "redirect"]
+__all__ = ["ReturnAddress", "connections_url", "error_page", "is_proven", "page_endpoint", "redirect"]
 
 _BROWSER_HEADERS = {**NO_STORE, "Referrer-Policy": "no-referrer"}
 
@@ -66,38 +66,52 @@ class ReturnAddress:
         return hall.pages.continue_to(url, title="Back to your app", explanation=explanation, kind=self.kind)
 
 
-def page_endpoint(hall: Hall, handler: Endpoint) -> Endpoint:
+def connections_url(hall: Hall, **parameters: str) -> str:
+    """The page of a user's connected apps."""
+    return f"{hall.base_url}/connections{'?' if parameters else ''}{urlencode(parameters)}"
+
+
+def page_endpoint(hall: Hall, handler: Endpoint, *, of_connections: bool = False) -> Endpoint:
     """An endpoint for people: refusals are pages."""
-    return endpoint(handler, answer=lambda request, error: error_page(hall, request, error))
+    return endpoint(handler, answer=lambda request, error: error_page(hall, request, error, of_connections=of_connections))
 
 
 def error_page(
-    hall: Hall, request: Request, error: OAuthError, *, back: ReturnAddress | None = None, account: str = ""
+    hall: Hall,
+    request: Request,
+    error: OAuthError,
+    *,
+    back: ReturnAddress | None = None,
+    account: str = "",
+    of_connections: bool = False,
 ) -> Response:
     """What happened, what to do next, and the request id; with a way back to the app where that is safe.
 
     Args:
         back: where the app waits for its answer.
         account: who is signed in, where that is what is wrong.
+        of_connections: no app waits, the user comes from the page of connected apps.
     """
+    return_url = connections_url(hall) if of_connections else None
     response = hall.pages.error(
         status=error.status,
-        title=_title(error),
+        title=_title(error, "That cannot be done" if of_connections else "This sign-in cannot go on"),
         what_happened=error.reason.text,
         what_to_do=error.reason.remedy,
         request_id=request_id.get(),
         reason_code=error.reason.code,
-        return_url=back.error_url(error) if back else None,
+        return_url=back.error_url(error) if back else return_url,
+        return_label="Back to the app" if back else "To your connected apps",
         account=account,
     )
     response.headers.update(error.headers)
     return response
 
 
-def _title(error: OAuthError) -> str:
+def _title(error: OAuthError, refused: str) -> str:
     if error.status >= 500:
         return "Not available right now" if error.status == 503 else "Something went wrong"
-    return "This sign-in cannot go on"
+    return refused
 
 
 def is_proven(client: Client, redirect_uri: str) -> bool:

@@ -13,11 +13,13 @@ from vestibule.clients.model import Client
 from vestibule.errors import OAuthError, UpstreamRefused
 from vestibule.events import Event, EventName, emit
 from vestibule.grants.code import CodeReplayed, Redemption, redeem
+from vestibule.grants.last_use import with_use
 from vestibule.grants.model import Grant
 from vestibule.grants.refresh import Presented, RefreshReused, check_refresh, presented_key, rotate
 from vestibule.grants.tokens import CodeToken, RefreshToken
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.scopes import format_scope, parse_scope
+from vestibule.resource.peer import current_request
 from vestibule.server.hall import Hall
 from vestibule.server.http import (
     NO_STORE,
@@ -37,6 +39,7 @@ def routes(hall: Hall) -> list[BaseRoute]:
     """The token endpoint."""
 
     async def token(request: Request) -> Response:
+        current_request.set(request.scope)
         form = await read_form(request)
         form.check_no_repeats()
         grant_type = form.require("grant_type")
@@ -78,10 +81,10 @@ async def _authorization_code(hall: Hall, client: Client, form: Parameters) -> R
         resources=_resources(form),
     )
     refresh = RefreshToken.first(hall.keyring, code.grant_id) if client.allows_grant("refresh_token") else None
-    now = hall.clock.now()
+    now, life = hall.clock.now(), hall.refresh_rules.life
     try:
         grant = await hall.grants.change(
-            code.grant_id, lambda grant: redeem(grant, presented, now=now, refresh=refresh, life=hall.refresh_rules.life)
+            code.grant_id, lambda grant: with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
         )
     except CodeReplayed as replay:
         await _end_for(hall, code.grant_id, replay, ends=not replay.harmless)
@@ -106,13 +109,15 @@ async def _refresh_token(hall: Hall, client: Client, form: Parameters) -> Respon
     try:
         await _renew_upstream(hall, presented)
         grant = await hall.grants.change(
-            token.grant_id, lambda grant: rotate(grant, presented, hall.refresh_rules, hall.keyring, hall.clock.now())
+            token.grant_id,
+            lambda grant: with_use(rotate(grant, presented, hall.refresh_rules, hall.keyring, hall.clock.now()), hall.clock),
         )
     except RefreshReused as reuse:
         await _end_for(hall, token.grant_id, reuse, ends=True)
         raise
     if grant is None or grant.rotation is None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
+    await hall.listing.keep(grant)
     _emit(hall, "refreshed", grant)
     successor = token.successor(hall.keyring, grant.rotation.salt)
     return _answer(hall, grant, presented.scopes or grant.scopes, successor)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationEr
 
 from vestibule.errors import ConfigurationError
 from vestibule.proxy.options import CommonOptions
-from vestibule.settings.fields import Clients, Code, Consent, Keys, Policy, PrivateKey, Table, Text, TextList
+from vestibule.settings.fields import Clients, Code, Consent, Keys, Policy, PrivateKey, Secret, Table, Text, TextList
 from vestibule.settings.sources import PREFIX, Found, Sources
 
 __all__ = ["BridgeSettings", "ProviderSettings"]
@@ -153,6 +153,7 @@ class BridgeSettings(ProviderSettings):
     upstream_token_protection: Text | None = None
     require_authorization_consent: Consent = None
     consent_csp_policy: str | None = None
+    connections_page: bool | None = None
     page_templates: Path | None = None
     page_colours: Table | None = None
     fallback_access_token_expiry_seconds: float | None = None
@@ -171,6 +172,7 @@ class BridgeSettings(ProviderSettings):
     revocation_delay_seconds: float | None = None
     store_outage_seconds: float | None = None
     health_routes: bool | None = None
+    admin_token: Secret | None = None
     client_document_hosts: TextList | None = None
     egress_proxy: Text | None = None
     http_client: Code = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 from vestibule import reasons
@@ -81,6 +82,22 @@ class SealedRecords:
             return None
         content: dict[str, Any] = json.loads(plaintext)
         return content
+
+    async def scan(self, prefix: str) -> AsyncIterator[dict[str, Any]]:
+        """Every object under the prefix that can be read. See :meth:`Store.scan`.
+
+        Raises:
+            Unavailable: the store fails.
+        """
+        unreadable = 0
+        async for key, record in self.store.scan(prefix):
+            content = self.open(key, record.value)
+            if content is None:
+                unreadable += 1
+            else:
+                yield content
+        if unreadable:
+            _log.warning("%d records under %s do not open with the key ring and count as absent", unreadable, prefix)
 
     def _seal(self, key: str, content: dict[str, Any]) -> bytes:
         plaintext = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()

@@ -148,7 +148,7 @@ class AuthProvider(FitsEveryHost):
     def protect(self, app: ASGIApp, path: str = "/mcp") -> ASGIApp:
         """`app` with `path` and everything below it open to verified requests only, and this provider's routes beside it."""
         routes = self.get_routes(path)
-        return ProtectedApplication(app, routes, Guard(app, protection=lambda: self._protection(path)))
+        return ProtectedApplication(app, routes, Guard(app, protection=lambda: self._protection(path)), self)
 
     def _protection(self, path: str) -> Protection:
         """How the guard protects `path`."""

@@ -1,4 +1,4 @@
-"""The pages that people see: consent, errors, and the way on.
+"""The pages that people see: consent, errors, the way on, and their connected apps.
 
 Owns their words, looks and headers; knows nothing of requests, cookies or grants. Plain HTML and CSS: no script, nothing
 loaded from anywhere. Every value is escaped by the template engine, whoever it came from. Imports protocol and what is below it.
@@ -6,24 +6,24 @@ loaded from anywhere. Every value is escaped by the template engine, whoever it 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from vestibule.errors import ConfigurationError
+from vestibule.protocol.visible_text import shortened
+from vestibule.server.pages.connected import ConnectedApp, LastUsed, Notice, moment
 from vestibule.server.pages.links import LinkKind, LinkRule, contact_url, destination
+from vestibule.server.pages.rendering import environment, headers
 from vestibule.server.pages.style import content_security_policy, stylesheet
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+__all__ = ["ConnectedApp", "ConsentClient", "LastUsed", "LinkKind", "Notice", "Pages"]
 
-__all__ = ["ConsentClient", "LinkKind", "Pages"]
-
+_NAMES = ("consent", "error", "continue", "sign_in", "connections")
 _NAME_LIMIT = 80  # characters of a self-chosen name: enough to recognise it, too few to write a message in
 
 
@@ -50,7 +50,7 @@ class Pages:
     Args:
         server_name: what people know the server by; shown on top of every page.
         templates: a directory whose files are taken before the built-in ones (``base.html``, ``consent.html``,
-            ``error.html``, ``continue.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
+            ``error.html``, ``continue.html``, ``sign_in.html``, ``connections.html``, ``pages.css``). A built-in one can be extended as ``builtin/consent.html``.
         colours: CSS colour literals by name, see :func:`vestibule.server.pages.style.stylesheet`.
         csp: Content-Security-Policy: None for the built-in one, an empty string for no header, otherwise as given.
         contact: whom to ask, shown to somebody who may not sign in: an e-mail address, a URL, or words.
@@ -73,15 +73,15 @@ class Pages:
         from jinja2 import TemplateError  # here, not above: programs that only verify tokens have no pages
 
         self._links = LinkRule(schemes)
-        environment = _environment(templates)
+        engine = environment(templates)
         try:
-            style = stylesheet(environment.get_template("pages.css").render(), colours or {})
-            self._templates = {name: environment.get_template(f"{name}.html") for name in ("consent", "error", "continue")}
+            style = stylesheet(engine.get_template("pages.css").render(), colours or {})
+            self._templates = {name: engine.get_template(f"{name}.html") for name in _NAMES}
         except TemplateError as error:
             raise ConfigurationError(f"templates: {error.message} ({type(error).__name__})") from error
         self._shared: dict[str, Any] = {"server_name": server_name, "style": Markup("<style>{}</style>").format(Markup(style))}  # noqa: S704 own file
         self._contact = {"contact": contact or "", "contact_url": contact_url(contact or "")}
-        self._headers = _headers(content_security_policy(style) if csp is None else csp)
+        self._headers = headers(content_security_policy(style) if csp is None else csp)
 
     def consent(
         self,
@@ -189,52 +189,49 @@ class Pages:
         }
         return self._page("continue", 200, values)
 
+    def sign_in(self, *, proof: str, upstream_name: str | None, notice: Notice | None = None) -> Response:
+        """Ask a visitor of the page of connected apps to sign in. Posts ``action=sign_in`` to the page.
+
+        Args:
+            proof: for the form, against forgery.
+            upstream_name: where the user signs in.
+            notice: what has just happened.
+        """
+        return self._page("sign_in", 200, {"proof": proof, "upstream_name": upstream_name, "notice": notice})
+
+    def connections(
+        self,
+        *,
+        account: str,
+        apps: Sequence[ConnectedApp],
+        proofs: Mapping[str, str],
+        now: float,
+        more: int = 0,
+        notice: Notice | None = None,
+    ) -> Response:
+        """Show the connected apps. Posts ``action=disconnect`` with ``connection``, ``disconnect_all`` or ``sign_out`` to the page.
+
+        Args:
+            account: who is signed in, as far as that is known.
+            apps: the newest first.
+            proofs: for the forms that are about no single app, by their action.
+            now: seconds since the epoch.
+            more: how many there are besides.
+            notice: what has just happened.
+        """
+        values = {
+            "account": _shortened(account),
+            "apps": [replace(app, name=_shortened(app.name)) for app in apps],
+            "proofs": proofs,
+            "moment": lambda at: moment(at, now),
+            "more": more,
+            "notice": notice,
+        }
+        return self._page("connections", 200, values)
+
     def _page(self, name: str, status: int, values: dict[str, Any]) -> Response:
         return HTMLResponse(self._templates[name].render(self._shared | values), status, self._headers)
 
 
-def _environment(templates: Path | None) -> Environment:
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
-
-    builtin = PackageLoader("vestibule.server.pages")
-    own = [FileSystemLoader(templates)] if templates else []
-    return Environment(
-        loader=ChoiceLoader([*own, builtin, PrefixLoader({"builtin": builtin})]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _headers(csp: str) -> dict[str, str]:
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Language": "en",
-        "Content-Security-Policy": csp,
-        # Clients open the login in a popup and watch it. Every stricter value cuts the tie to the opener for good.
-        "Cross-Origin-Opener-Policy": "unsafe-none",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex",
-    }
-    return {name: value for name, value in headers.items() if value}
-
-
-def _visible(value: Any) -> Any:
-    """Leave out what a person cannot see and a page can be turned around with: controls, bidi marks, lone surrogates."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(" " if character.isspace() else character for character in value if _is_visible(character))
-
-
-def _is_visible(character: str) -> bool:
-    return character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
 def _shortened(name: str) -> str:
-    words = " ".join(_visible(name).split())
-    return words if len(words) <= _NAME_LIMIT else f"{words[: _NAME_LIMIT - 1]}…"
+    return shortened(name, _NAME_LIMIT)

@@ -1,0 +1,273 @@
+"""Sessions in hand: which there are, whose, and what is told about one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vestibule import reasons
+from vestibule.clock import Clock
+from vestibule.errors import Unavailable
+from vestibule.grants.model import Grant
+from vestibule.grants.store import Grants
+from vestibule.grants.user_index import Entries, UserIndex
+from vestibule.reasons import Reason
+from vestibule.storage.protocol import Store
+from vestibule.storage.sealed import SealedRecords
+
+__all__ = ["MAX_SESSIONS", "Listing", "SessionFilter"]
+
+MAX_SESSIONS: Final = 500
+"""Sessions of one user. With one more, the oldest ends: what a user can make this server keep has a bound."""
+
+_SETTLED_SECONDS: Final = 600  # after which an entry whose grant is missing belongs to a sign-in that will not go on
+_AT_ONCE: Final = 50  # reads
+_ENDED_AT_ONCE: Final = 10  # sessions: each is told to the provider
+_TURN: Final = 100  # records after which a scan lets others run
+_SHORT_ID: Final = 20  # characters of a dynamic client's id that are enough to name it; events and commands show 24
+
+_log = logging.getLogger("vestibule.grants")
+
+End = Callable[[str, Reason], Awaitable[None]]
+"""Ends the grant of an id for a reason, here and at the provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions are wanted; what is None does not matter.
+
+    Attributes:
+        user: the subject, or the e-mail address or user name among the claims, in any case.
+        client: the client id (of a dynamic one its first 20 characters or more), or its name in any case.
+        idle_for: seconds without use.
+        older_than: seconds since the sign-in.
+        ended: those that have ended or expired, too, as long as their records are kept.
+    """
+
+    user: str | None = None
+    client: str | None = None
+    idle_for: float | None = None
+    older_than: float | None = None
+    ended: bool = False
+
+    def fits(self, grant: Grant, now: float) -> bool:
+        """Whether `grant` is wanted."""
+        return all(check(self, grant, now) for check in _CHECKS)
+
+
+class Listing:
+    """The sessions of one authorization server.
+
+    Args:
+        records: the sealed store.
+        grants: the records of sessions in it.
+        index: which of them a user has.
+        clock: the time.
+        end: ends a session that makes room for a newer one.
+        most: how many sessions a user may have.
+    """
+
+    def __init__(
+        self,
+        records: SealedRecords,
+        grants: Grants,
+        index: UserIndex,
+        clock: Clock,
+        *,
+        end: End,
+        most: int = MAX_SESSIONS,
+    ) -> None:
+        self._records = records
+        self._grants = grants
+        self._index = index
+        self._clock = clock
+        self._end = end
+        self._most = most
+
+    @property
+    def store(self) -> Store:
+        """Where the sessions are kept."""
+        return self._records.store
+
+    async def of_user(self, subject: str, *, ended: bool = False) -> list[Grant]:
+        """The user's sessions, the newest first: those that live, and with `ended` those that have ended and are still kept.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        entries, now = await self._index.entries(subject), self._clock.now()
+        grants = await self._load(entries)
+        await self._forget(subject, {grant_id for grant_id, at in entries.items() if self._is_gone(grants, grant_id, at)})
+        wanted = [grant for grant in grants.values() if grant.subject == subject and (ended or grant.is_alive(now))]
+        return sorted(wanted, key=lambda grant: grant.created_at, reverse=True)
+
+    async def search(self, wanted: SessionFilter) -> AsyncGenerator[Grant]:
+        """The sessions that `wanted` describes.
+
+        Those of a user named by the subject come from that user's list, the newest first; otherwise every record is looked at, and they
+        come in no order.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        listed = await self.of_user(wanted.user, ended=wanted.ended) if wanted.user else []
+        if listed:
+            for grant in listed:
+                if wanted.fits(grant, self._clock.now()):
+                    yield grant
+            return
+        looked_at = 0
+        async for record in self._records.scan("grant/"):
+            grant = Grant.from_record(record)
+            if wanted.fits(grant, self._clock.now()):
+                yield grant
+            looked_at += 1
+            if looked_at % _TURN == 0:
+                await asyncio.sleep(0)  # a store in this process answers without letting anyone else run
+
+    async def find(self, wanted: SessionFilter, limit: int | None = None) -> list[Grant]:
+        """The first `limit` sessions of :meth:`search`; None: all.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        found: list[Grant] = []
+        async with aclosing(self.search(wanted)) as sessions:
+            async for grant in sessions:
+                found.append(grant)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def get(self, grant_id: str) -> Grant | None:
+        """The session of an id, also one that has ended; None if its record is not there any more.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return await self._grants.load(grant_id)
+
+    async def has_another(self, grant: Grant) -> bool:
+        """Whether the user of `grant` has another session that lives.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        if not grant.has_user:
+            return False
+        entries, now = await self._index.entries(grant.subject), self._clock.now()
+        for grant_id in sorted(
+            entries.keys() - {grant.id}, key=entries.__getitem__
+        ):  # whoever ends them all begins with the newest
+            other = await self._grants.load(grant_id)
+            if other is not None and other.subject == grant.subject and other.is_alive(now):
+                return True
+        return False
+
+    async def add(self, grant: Grant) -> Grant:
+        """Enter a session that is about to be written; gives it as it is to be written.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        if not grant.has_user:
+            return grant
+        return replace(grant, listed=await self._index.add(grant, self._with_room))
+
+    async def keep(self, grant: Grant) -> None:
+        """See that a refreshed session stays listed. Trouble of the store is left to the next refresh: its list ends later than it."""
+        if not self._index.is_due(grant):
+            return
+        try:
+            listed = await self._index.add(grant, self._with_room)
+            await self._grants.change(grant.id, lambda now: now if now.ended else replace(now, listed=listed))
+        except Unavailable as trouble:
+            _log.warning("a session could not be listed anew, its next refresh tries again: %s", trouble)
+
+    async def end_all(self, ids: Collection[str], reason: Reason) -> None:
+        """End these sessions, each here and at the provider.
+
+        Raises:
+            Unavailable: the store does not answer; some of them may have ended.
+        """
+        waiting = list(ids)
+        for start in range(0, len(waiting), _ENDED_AT_ONCE):
+            await asyncio.gather(*(self._end(grant_id, reason) for grant_id in waiting[start : start + _ENDED_AT_ONCE]))
+
+    async def _with_room(self, entries: Entries) -> Entries:
+        """The entries with room for one more: without those that have ended and, if that is not enough, the oldest."""
+        if len(entries) < self._most:
+            return entries
+        grants, now = await self._load(entries), self._clock.now()
+        living = {
+            grant_id: at
+            for grant_id, at in sorted(entries.items(), key=lambda entry: entry[1])
+            if (grants[grant_id].is_alive(now) if grant_id in grants else not self._is_gone(grants, grant_id, at))
+        }
+        for grant_id in list(living)[: max(len(living) - self._most + 1, 0)]:
+            await self._end(grant_id, reasons.SESSION_LIMIT)
+            del living[grant_id]
+        return living
+
+    async def _load(self, ids: Collection[str]) -> dict[str, Grant]:
+        """The grants of these ids that there are."""
+        found: dict[str, Grant] = {}
+        waiting = list(ids)
+        for start in range(0, len(waiting), _AT_ONCE):
+            loaded = await asyncio.gather(*(self._grants.load(grant_id) for grant_id in waiting[start : start + _AT_ONCE]))
+            found |= {grant.id: grant for grant in loaded if grant is not None}
+        return found
+
+    def _is_gone(self, grants: Collection[str], grant_id: str, created_at: float) -> bool:
+        """Whether there is no such grant and will not be: an entry is written just before its grant."""
+        return grant_id not in grants and created_at < self._clock.now() - _SETTLED_SECONDS
+
+    async def _forget(self, subject: str, ids: Collection[str]) -> None:
+        """Tidying up along with a reading; it may as well be done by the next one."""
+        if not ids:
+            return
+        try:
+            await self._index.remove(subject, ids)
+        except Unavailable:
+            _log.debug("entries of grants that are gone could not be removed")
+
+
+def _is_wanted_alive(wanted: SessionFilter, grant: Grant, now: float) -> bool:
+    return wanted.ended or grant.is_alive(now)
+
+
+def _is_of_the_user(wanted: SessionFilter, grant: Grant, now: float) -> bool:
+    if wanted.user is None or wanted.user == grant.subject:
+        return True
+    names = (grant.claims.get(name) for name in ("email", "preferred_username", "login"))
+    return wanted.user.casefold() in {name.casefold() for name in names if isinstance(name, str)}
+
+
+def _is_of_the_client(wanted: SessionFilter, grant: Grant, now: float) -> bool:
+    if wanted.client is None or wanted.client == grant.client_id:
+        return True
+    if grant.client_id.startswith("vc_") and len(wanted.client) >= _SHORT_ID and grant.client_id.startswith(wanted.client):
+        return True
+    return bool(wanted.client) and wanted.client.casefold() == grant.client_name.casefold()
+
+
+def _is_idle(wanted: SessionFilter, grant: Grant, now: float) -> bool:
+    used_at = grant.last_used.at if grant.last_used else grant.created_at
+    return wanted.idle_for is None or now - used_at >= wanted.idle_for
+
+
+def _is_old(wanted: SessionFilter, grant: Grant, now: float) -> bool:
+    return wanted.older_than is None or now - grant.created_at >= wanted.older_than
+
+
+_CHECKS: Final[tuple[Callable[[SessionFilter, Grant, float], bool], ...]] = (
+    _is_wanted_alive,
+    _is_of_the_user,
+    _is_of_the_client,
+    _is_idle,
+    _is_old,
+)

@@ -1,0 +1,3 @@
+"""What attackers run into."""
+
+from tests.flows.conftest import clock, events, stage, staged  # noqa: F401 - fixtures
