@@ -80,7 +80,8 @@ async def test_a_role_that_may_not_change_tables_uses_the_one_that_is_there(
     store = PostgresStore(postgres_server.url.replace("vestibule@", f"{role}@"), table=table)
     assert not await store.prepare()
     assert await store.put_new("a/1", b"", -1)
-    assert await store.purge() == 1
+    await store.purge()
+    assert await admin.fetchval(f"SELECT count(*) FROM {table}") == 0
     for each in (owner, store):
         await each.aclose()
 
@@ -95,7 +96,8 @@ async def test_what_has_ended_goes_along_with_writes(
     clock.advance(2)
     for number in range(300):
         await store.put_new(f"long/{number}", b"", 1000)
-    assert await admin.fetchval(f"SELECT count(*) FROM {table} WHERE key LIKE 'short/%'") == 0
+    while await admin.fetchval(f"SELECT count(*) FROM {table} WHERE key LIKE 'short/%'"):
+        await asyncio.sleep(0.01)
     await store.aclose()
 
 

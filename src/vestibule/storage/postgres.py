@@ -16,10 +16,11 @@ from typing import Any, Final
 import asyncpg
 
 from vestibule.clock import Clock, SystemClock
-from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.errors import ConfigurationError
 from vestibule.storage.postgres_schema import TABLE, SchemaTooNew, checked_table, migrate
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import Health, PerLoop, shown_url
+from vestibule.storage.sweeping import Sweeper
 
 __all__ = ["PostgresStore"]
 
@@ -41,7 +42,7 @@ _SCAN: Final = (
     " AND expires_at > $4 ORDER BY key LIMIT 100"
 )
 
-_ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
+_ATTEMPTS, _SWEPT_AT_ONCE = 3, 100
 
 _BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
@@ -109,7 +110,7 @@ class PostgresStore:
         self._prefix = prefix
         self._clock = clock or SystemClock()
         self._timeout = timeout
-        self._writes = 0
+        self._sweeper = Sweeper(self.purge, _SWEPT_AT_ONCE)
         self._pools = PerLoop(_Opened)
 
     def __repr__(self) -> str:
@@ -155,6 +156,7 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
+        self._sweeper.stop()
         opened = self._pools.forget()
         if opened is None or opened.pool is None:
             return
@@ -164,10 +166,7 @@ class PostgresStore:
 
     async def _write(self, statement: str, *values: Any) -> bool:
         done = bool(await self._execute(statement, *values))
-        self._writes += 1
-        if self._writes % _WRITES_PER_SWEEP == 0:
-            with suppress(Unavailable):  # a later write does it
-                await self.purge(_SWEPT_AT_ONCE)
+        self._sweeper.written()
         return done
 
     async def _execute(self, statement: str, *values: Any, is_read: bool = False) -> list[Any]:
@@ -207,6 +206,7 @@ class PostgresStore:
             pool.terminate()
             raise
         opened.pool = pool
+        self._sweeper.opened()
 
     async def _renew(self, error: Exception) -> None:
         """Let go of connections to a server that is not, or no longer, the right one."""
