@@ -96,7 +96,7 @@ async def test_what_has_ended_goes_along_with_writes(
     clock.advance(2)
     for number in range(300):
         await store.put_new(f"long/{number}", b"", 1000)
-    while await admin.fetchval(f"SELECT count(*) FROM {table} WHERE key LIKE 'short/%'"):
+    while await admin.fetchval(f"SELECT count(*) FROM {table} WHERE key LIKE 'short/%'"):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await store.aclose()
 

@@ -70,7 +70,7 @@ class Sweeper:
 
     async def _sweep(self) -> None:
         with suppress(Unavailable):
-            while await self._purge(self._batch) >= self._batch:
+            while await self._purge(self._batch) >= self._batch:  # noqa: ASYNC110 - nobody would set the event
                 await asyncio.sleep(_PAUSE_SECONDS)
 
 
