@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -118,6 +119,22 @@ async def test_reads_writes_and_purges_use_the_indexes(
             text = text.replace(f"${number}", value)
         plan = "\n".join(row[0] for row in await admin.fetch(f"EXPLAIN {text}"))
         assert "Seq Scan" not in plan, plan
+    await store.aclose()
+
+
+async def test_a_purge_looks_at_no_more_rows_than_it_removes(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection
+) -> None:
+    from vestibule.storage import postgres
+
+    store = PostgresStore(postgres_server.url, table=table)
+    await store.prepare()
+    await admin.execute(f"INSERT INTO {table} SELECT 'a/' || n, '', n, n FROM generate_series(1, 20000) n; ANALYZE {table}")
+    purge = postgres._PURGE.format(table=table).replace("$1", "2000").replace("$2", "100")
+    plan = [row[0] for row in await admin.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {purge}")]
+    seen = [int(rows) for line in plan for rows in re.findall(r"rows=(\d+)", line)]
+    assert len(seen) >= 3
+    assert max(seen) <= 100, "\n".join(plan)
     await store.aclose()
 
 

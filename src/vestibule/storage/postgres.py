@@ -32,10 +32,11 @@ _PUT_NEW: Final = (
 )
 _REPLACE: Final = "UPDATE {table} SET value = $1, version = $2, expires_at = $3 WHERE key = $4 AND version = $5 AND expires_at > $6 RETURNING 1"
 _DELETE: Final = "DELETE FROM {table} WHERE key = $1 AND version = $2 AND expires_at > $3 RETURNING 1"
-# Rows that somebody is just writing are passed over: they are not worth a wait, and may be about to live again.
+# Rows that somebody is just writing are passed over: they are not worth a wait, and may be about to live again. By the rows' places and
+# not by their keys: with those the server may choose to look at every expired row for each batch.
 _PURGE: Final = (
-    "DELETE FROM {table} WHERE expires_at <= $1 AND key IN"
-    " (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    "DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1"
 )
 _SCAN: Final = (
     "SELECT key, value, version, expires_at FROM {table} WHERE key > $1 AND key >= $2 AND ($3::text IS NULL OR key < $3)"

@@ -30,6 +30,8 @@ __all__ = ["SQLiteStore"]
 
 _log = logging.getLogger("vestibule.storage")
 
+# In a new file. Of pages of 4 kB each would hold one record and be half empty.
+_PAGE_SIZE: Final = "PRAGMA page_size = 8192"
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL,"
     " expires_at REAL NOT NULL)",
@@ -168,6 +170,7 @@ class SQLiteStore:
         connection = sqlite3.connect(self.path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:
             _version(connection)
+            connection.execute(_PAGE_SIZE)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             _bring_up_to_date(connection)

@@ -16,7 +16,7 @@ from vestibule.errors import Unavailable
 
 __all__ = ["Sweeper"]
 
-# A sweep takes out more than what was written since the last one, at some hundredths of the event loop's time.
+# A sweep takes out more than what was written since the last one, and lets requests have nine tenths of the event loop's time.
 _WRITES_PER_SWEEP: Final = 64
 _PAUSE_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 300.0
