@@ -11,10 +11,10 @@ TOOLS := $(VENV)/.ready-tools
 DEMO := $(VENV)/.ready-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench soak clean
+.PHONY: help demo test check format docs bench bench-scale soak clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO) ## Walk through a whole sign-in, step-up, refresh and revocation
 	$(BIN)/vestibule demo
@@ -39,6 +39,10 @@ docs: $(TOOLS) ## Write the generated pages of docs/reference
 
 bench: $(TOOLS) ## Measure side by side with the public fastmcp and draw docs/images/benchmark.svg
 	$(BIN)/python -m benchmarks
+
+bench-scale: $(TOOLS) ## Measure 1, 2 and 4 processes and 1,000,000 sessions on each store (half an hour); writes docs/reference/scale.md
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.growth
 
 soak: $(TOOLS) ## Run logins for minutes and watch memory and store (SOAK_SECONDS=300), then fuzz for longer (VESTIBULE_FUZZ=5000)
 	$(BIN)/python -m benchmarks.soak
