@@ -52,7 +52,9 @@ class Measured:
         self.chosen = random.Random(7)
         options = {"client_storage": order["url"], "jwt_signing_key": SIGNING_KEY, "clock": self.clock}
         # No revocation delay: each verification is a miss, which reads the record.
-        self.proxy = build_provider("ours", upstream=order["upstream"], base_url=BASE_URL, revocation_delay_seconds=0, **options)
+        self.proxy = build_provider(
+            "ours", upstream=order["upstream"], base_url=BASE_URL, revocation_delay_seconds=0, **options
+        )
         self.app = self.proxy.protect(answer)
         self.hall = self.proxy._built.hall
         self.store = self.proxy._built.records.store

@@ -70,9 +70,7 @@ def main(grants: int, stores: str, times: int) -> None:
 async def _signed_in(upstream: str) -> dict[str, Any]:
     """The record of a real sign-in."""
     store = MemoryStore()
-    provider = build_provider(
-        "ours", upstream=upstream, base_url=BASE_URL, client_storage=store, jwt_signing_key=SIGNING_KEY
-    )
+    provider = build_provider("ours", upstream=upstream, base_url=BASE_URL, client_storage=store, jwt_signing_key=SIGNING_KEY)
     app = httpx2.ASGITransport(Starlette(routes=provider.get_routes("/mcp")))
     async with httpx2.AsyncClient(transport=app, mounts={upstream: httpx2.AsyncHTTPTransport()}) as http:
         await login(http, BASE_URL)
@@ -104,7 +102,7 @@ def _measured(place: Place, maker: Maker, upstream: str, files: dict[range, Path
 
 def _expired_by_the_server(place: Place) -> dict[str, float]:
     """Redis ends records itself: how long until all are gone that ended in one second."""
-    with closing(Redis.from_url(place.url)) as client:
+    with closing(Redis.from_url(place.url, socket_timeout=600)) as client:  # it answers nobody while it runs the script
         removed = client.dbsize()
         client.eval("for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('PEXPIRE', key, 1000) end", 0)
         begin = time.monotonic()

@@ -28,7 +28,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
 
 def write(name: str, found: dict[str, Any]) -> None:
     """Write the block of that name anew."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = figure
     text = environment.get_template(f"{name}.md.jinja").render(names=NAMES, durability=DURABILITY, **found).strip()
     begin, end = f"<!-- {name}: written by `python -m benchmarks.{name}` -->", f"<!-- end of {name} -->"

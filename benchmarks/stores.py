@@ -20,7 +20,13 @@ DURABILITY = {
 }
 
 _REDIS = ("--appendfsync", "everysec")
-_POSTGRES = {"fsync": "on", "synchronous_commit": "on", "shared_buffers": "256MB", "max_wal_size": "2GB", "max_connections": "120"}
+_POSTGRES = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "max_connections": "120",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,9 @@ def _postgres() -> Iterator[Place]:
         server.start()
 
         def sizes() -> dict[str, int]:
-            table, indexes = _query(server, "SELECT pg_table_size(oid), pg_indexes_size(oid) FROM pg_class WHERE relname = 'vestibule_records'")
+            table, indexes = _query(
+                server, "SELECT pg_table_size(oid), pg_indexes_size(oid) FROM pg_class WHERE relname = 'vestibule_records'"
+            )
             return {"table": int(table), "indexes": int(indexes)}
 
         yield Place("postgres", server.url, sizes, "PostgreSQL " + _query(server, "SHOW server_version")[0])

@@ -23,9 +23,14 @@ SIDES = ("ours", "peer")
 
 def storms(place: Place, repeats: int) -> dict[str, Any]:
     """By side and kind: upstream refreshes of each storm, and how its requests were answered altogether."""
-    found: dict[str, Any] = {side: {kind: {"upstream": [], "answers": Counter()} for kind in ("calls", "refreshes")} for side in SIDES}
+    found: dict[str, Any] = {
+        side: {kind: {"upstream": [], "answers": Counter()} for kind in ("calls", "refreshes")} for side in SIDES
+    }
     with start("benchmarks.upstream", str(LIFE_SECONDS), probe="/requests") as upstream:
-        with replicas(2, "ours", upstream.base_url, place.url) as ours, replicas(2, "peer", upstream.base_url, place.url) as peer:
+        with (
+            replicas(2, "ours", upstream.base_url, place.url) as ours,
+            replicas(2, "peer", upstream.base_url, place.url) as peer,
+        ):
             for side in rounds(repeats, SIDES, f"{AT_ONCE} requests at once"):
                 asyncio.run(_one_of_each({"ours": ours, "peer": peer}[side], upstream, found[side]))
     return found

@@ -1,0 +1,347 @@
+"""Sessions on several servers with one store, driven at random beside a model of what may happen.
+
+No code and no refresh token is redeemed twice, no session is lost that the model keeps, no token lives that the model has ended, beyond the
+revocation delay, and nothing is unavailable without ``Retry-After``. ``VESTIBULE_FUZZ=1000`` does so for longer than a test run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from tests.properties import session_model as model
+from tests.properties.session_model import Fault, Moment, Operation, Outcome, State, possible
+from tests.properties.town import USERS, Session, Town, outcome
+from tests.races.house import Answer, at_once
+from tests.races.stores import WrappedStore
+from tests.stores.servers import PostgresServer, RedisServer
+
+from vestibule.clock import Clock
+from vestibule.storage.memory import MemoryStore
+from vestibule.storage.postgres import PostgresStore
+from vestibule.storage.protocol import Store
+from vestibule.storage.redis import RedisStore
+from vestibule.storage.sqlite import SQLiteStore
+from vestibule.testing import FakeClock
+
+OpenStore = Callable[[Clock], Store]
+
+PROCESSES = 3
+process = st.integers(0, PROCESSES - 1)
+fault = st.sampled_from([None, None, None, *Fault])
+seed = st.integers(0, 1000)
+# On both sides of every bound: the delay of a revocation, an impatient client, a retry, the provider's and our tokens, a session.
+seconds = st.sampled_from([1, 4, 6, 9, 11, 59, 61, 299, 301, 601, 3601, 32 * 86_400])
+
+
+class Sessions(RuleBasedStateMachine):
+    """The machine. A subclass gives the store."""
+
+    open_store: ClassVar[OpenStore]
+    revocation_delay: ClassVar[float] = model.REVOCATION_DELAY
+    sessions = Bundle("sessions")
+
+    @initialize()
+    def settle(self) -> None:
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock()
+        self.store = type(self).open_store(self.clock)
+        self.town = Town(self.store, self.clock, PROCESSES, self.revocation_delay)
+        self.runner.run(self.town.settle())
+        self.possible: dict[int, frozenset[State]] = {}
+        self.held: list[Session] = []
+        self.disabled: set[str] = set()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "runner"):
+            return
+        try:
+            self.check_every_session()
+        finally:
+            self.runner.run(self.town.aclose())
+            self.runner.run(self.store.aclose())
+            self.runner.close()
+
+    def check_every_session(self) -> None:
+        """At the end, with no doubt left that a delay would allow, each session is looked at from everywhere."""
+        self.clock.advance(model.REVOCATION_DELAY + 1)
+        for number, session in enumerate(self.held):
+            for at in range(PROCESSES):
+                for token, ends_at in session.access_tokens[-1:]:
+                    self.one(number, at, None, 0, partial(model.call, token_ends_at=ends_at), self.town.houses[at].call(token))
+            for generation, token in list(session.refresh_tokens.items())[-1:]:
+                self.refresh_with(number, generation, 0, None, 0)
+
+    @rule(target=sessions, at=process)
+    def sign_in(self, at: int) -> int:
+        number = len(self.held)
+        session = self.runner.run(self.town.sign_in(at, USERS[number]))
+        self.held.append(session)
+        now = self.clock.now()
+        self.possible[number] = frozenset({State(signed_in_at=now, upstream_until=now + model.UPSTREAM_SECONDS)})
+        return number
+
+    @rule(number=sessions, at=process, fault=fault, seed=seed)
+    def redeem(self, number: int, at: int, fault: Fault | None, seed: int) -> None:
+        answer = self.one(number, at, fault, seed, model.redeem, self.redemption(number, at))
+        self.take_first(number, answer)
+
+    @rule(number=sessions, at=process, other=process, seed=seed)
+    def redeem_twice_at_once(self, number: int, at: int, other: int, seed: int) -> None:
+        requests = [self.redemption(number, at), self.redemption(number, other)]
+        for answer in self.both(number, (at, other), seed, (model.redeem, model.redeem), requests):
+            self.take_first(number, answer)
+
+    @rule(number=sessions, at=process, what=st.sampled_from(["client", "verifier"]))
+    def redeem_what_is_somebody_elses(self, number: int, at: int, what: str) -> None:
+        session, (one, other) = self.held[number], self.town.clients
+        wrong = {"code_verifier": "w" * 43} if what == "verifier" else {}
+        request = self.town.houses[at].redeem(other if what == "client" else one, session.code, session.attempt, **wrong)
+        self.one(number, at, None, 0, lambda _: model.stranger, request)
+
+    @rule(number=sessions, back=st.integers(0, 2), at=process, fault=fault, seed=seed)
+    def refresh(self, number: int, back: int, at: int, fault: Fault | None, seed: int) -> None:
+        """With the newest refresh token that the client has, or one of those before."""
+        generation = self.generation(number, back)
+        if generation:
+            self.refresh_with(number, generation, at, fault, seed)
+
+    @rule(number=sessions, back=st.integers(0, 1), at=process, other=process, seed=seed)
+    def refresh_from_two_places(self, number: int, back: int, at: int, other: int, seed: int) -> None:
+        generation, session = self.generation(number, back), self.held[number]
+        if not generation:
+            return
+        asked, now = self.upstream_refreshes(), self.clock.now()
+        was_due = all(state.upstream_until <= now for state in self.possible[number])
+        operation = partial(model.refresh, generation=generation)
+        requests = [self.refreshing(number, generation, place) for place in (at, other)]
+        answers = self.both(number, (at, other), seed, (operation, operation), requests)
+        for answer in answers:
+            if answer.status == 200:
+                session.take(answer, generation + 1, self.clock.now())
+        if was_due and all(answer.status == 200 for answer in answers):
+            assert self.upstream_refreshes() == asked + 1, "the provider was asked more than once"
+
+    @rule(number=sessions, at=process)
+    def refresh_what_is_somebody_elses(self, number: int, at: int) -> None:
+        generation = self.generation(number, 0)
+        if generation:
+            request = self.town.houses[at].refresh(self.town.clients[1], self.held[number].refresh_tokens[generation])
+            self.one(number, at, None, 0, lambda _: model.stranger, request)
+
+    @rule(number=sessions, back=st.integers(0, 2), at=process, fault=fault, seed=seed)
+    def call(self, number: int, back: int, at: int, fault: Fault | None, seed: int) -> None:
+        tokens = self.held[number].access_tokens
+        if tokens:
+            token, ends_at = tokens[max(-1 - back, -len(tokens))]
+            operation = partial(model.call, token_ends_at=ends_at)
+            self.one(number, at, fault, seed, operation, self.town.houses[at].call(token))
+
+    @rule(number=sessions, at=process, fault=fault, seed=seed)
+    def revoke(self, number: int, at: int, fault: Fault | None, seed: int) -> None:
+        if self.generation(number, 0):
+            self.one(number, at, fault, seed, model.revoke, self.revocation(number, at))
+
+    @rule(number=sessions, at=process, other=process, seed=seed)
+    def revoke_and_refresh_at_once(self, number: int, at: int, other: int, seed: int) -> None:
+        generation = self.generation(number, 0)
+        if not generation:
+            return
+        requests = [self.revocation(number, at), self.refreshing(number, generation, other)]
+        operations = (model.revoke, partial(model.refresh, generation=generation))
+        _, refreshed = self.both(number, (at, other), seed, operations, requests)
+        if refreshed.status == 200:
+            self.held[number].take(refreshed, generation + 1, self.clock.now())
+
+    @rule(number=sessions)
+    def end_at_the_provider(self, number: int) -> None:
+        self.disabled.add(self.held[number].user)
+        self.town.provider.faults.user_disabled(self.held[number].user)
+
+    @rule(by=seconds)
+    def let_time_pass(self, by: int) -> None:
+        self.clock.advance(by)
+
+    @rule(at=process)
+    def restart(self, at: int) -> None:
+        self.town.houses[at].open()
+        for number, states in self.possible.items():
+            self.possible[number] = model.restarted(states, at)
+
+    @invariant()
+    def no_code_was_redeemed_twice(self) -> None:
+        assert all(session.redeemed <= 1 for session in getattr(self, "held", []))
+
+    # What the rules have in common.
+
+    def one(
+        self, number: int, at: int, fault: Fault | None, seed: int, operation: Callable[[Moment], Operation], request: Any
+    ) -> Answer:
+        """One request, whose answer the model has to allow."""
+        self.town.order(at, fault, seed)
+        now = self.clock.now()
+        answer = self.runner.run(_awaited(request))
+        self.town.order(at, None, seed)
+        happened = model.disturbed(operation(self.moment(number, at, now)), fault)
+        self.allow(number, (happened, outcome(answer)))
+        return answer
+
+    def both(
+        self,
+        number: int,
+        places: tuple[int, int],
+        seed: int,
+        operations: tuple[Callable[[Moment], Operation], Callable[[Moment], Operation]],
+        requests: list[Any],
+    ) -> list[Answer]:
+        """Two requests at once."""
+        for place in places:
+            self.town.order(place, None, seed + place)
+        now = self.clock.now()
+        answers: list[Answer] = self.runner.run(at_once(*requests))
+        happened = [
+            (operation(self.moment(number, place, now)), outcome(answer))
+            for operation, place, answer in zip(operations, places, answers, strict=True)
+        ]
+        self.allow(number, *happened)
+        return answers
+
+    def allow(self, number: int, *answered: tuple[Operation, Outcome]) -> None:
+        before = self.possible[number]
+        self.possible[number] = possible(before, *answered)
+        assert self.possible[number], f"answered {[each.name for _, each in answered]}, which cannot follow from {before}"
+
+    def moment(self, number: int, at: int, now: float) -> Moment:
+        return Moment(at, now, self.clock.now(), self.held[number].user in self.disabled)
+
+    def generation(self, number: int, back: int) -> int:
+        """Of the newest refresh token that the client holds, or as many before as there are; 0 if it holds none."""
+        known = sorted(self.held[number].refresh_tokens)
+        return known[max(-1 - back, -len(known))] if known else 0
+
+    def take_first(self, number: int, answer: Answer) -> None:
+        if answer.status == 200:
+            self.held[number].redeemed += 1
+            self.held[number].take(answer, 1, self.clock.now())
+
+    def refresh_with(self, number: int, generation: int, at: int, fault: Fault | None, seed: int) -> None:
+        operation = partial(model.refresh, generation=generation)
+        answer = self.one(number, at, fault, seed, operation, self.refreshing(number, generation, at))
+        if answer.status == 200:
+            self.held[number].take(answer, generation + 1, self.clock.now())
+
+    def redemption(self, number: int, at: int) -> Any:
+        session = self.held[number]
+        return self.town.houses[at].redeem(self.town.clients[0], session.code, session.attempt)
+
+    def refreshing(self, number: int, generation: int, at: int) -> Any:
+        return self.town.houses[at].refresh(self.town.clients[0], self.held[number].refresh_tokens[generation])
+
+    def revocation(self, number: int, at: int) -> Any:
+        newest = self.held[number].refresh_tokens[self.generation(number, 0)]
+        return self.town.houses[at].revoke(self.town.clients[0], newest)
+
+    def upstream_refreshes(self) -> int:
+        return self.town.houses[0].upstream_refreshes
+
+
+async def _awaited(request: Any) -> Answer:
+    answer: Answer = await request
+    return answer
+
+
+LONG = "VESTIBULE_FUZZ" in os.environ
+EXAMPLES = {"sqlite": 16, "redis": 12, "postgres": 12}
+
+
+def profile(examples: int, phases: Iterable[Phase]) -> settings:
+    """The same examples in every run, unless it is a long one."""
+    return settings(
+        phases=phases,
+        max_examples=int(os.environ.get("VESTIBULE_FUZZ", examples)),
+        stateful_step_count=60 if LONG else 25,
+        derandomize=not LONG,
+        deadline=None,
+        database=None,
+        print_blob=LONG,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def drive(open_store: OpenStore, examples: int, *, phases: Iterable[Phase] = tuple(Phase), **chosen: Any) -> None:
+    """Run the machine on a store: a fresh one for each example."""
+    machine = type("SessionsOnThisStore", (Sessions,), {"open_store": staticmethod(open_store), **chosen})
+    run_state_machine_as_test(machine, settings=profile(examples, phases))
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, Any]]:
+    with ExitStack() as stack:
+        started: dict[str, Any] = {}
+        for name, server in (("redis", RedisServer("--appendfsync", "no")), ("postgres", PostgresServer())):
+            stack.callback(server.remove)
+            server.start()
+            started[name] = server
+        yield started
+
+
+def opener(name: str, servers: dict[str, Any], folder: Path) -> OpenStore:
+    """Opens a store of that kind which no earlier example has written to."""
+    numbers = count()
+    return {
+        "sqlite": lambda clock: SQLiteStore(folder / f"{next(numbers)}.sqlite3", clock),
+        "redis": lambda clock: RedisStore(servers["redis"].url, prefix=f"{next(numbers)}:", clock=clock),
+        "postgres": lambda clock: PostgresStore(servers["postgres"].url, prefix=f"{next(numbers)}:", clock=clock),
+    }[name]
+
+
+@pytest.mark.spec("TK-11", "RF-02", "RF-03", "RF-08", "RV-05")
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.timeout(0 if LONG else 120)
+def test_sessions_are_what_the_model_allows(name: str, servers: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        drive(opener(name, servers, Path(folder)), EXAMPLES[name])
+
+
+# The shortest way to it is of no interest, so it is not looked for.
+FOUND_OUT = "cannot follow from|redeemed twice"
+
+
+class Careless(WrappedStore):
+    """Replaces whatever version there is."""
+
+    async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
+        record = await self.inner.get(key)
+        return record is not None and await self.inner.swap(key, record.version, value, ttl)
+
+
+class Forgetful(WrappedStore):
+    """Says of every third replacement that it was done, and does not do it."""
+
+    swaps = 0
+
+    async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
+        self.swaps += 1
+        return True if self.swaps % 3 == 0 else await self.inner.swap(key, version, value, ttl)
+
+
+@pytest.mark.parametrize("broken", [Careless, Forgetful])
+def test_a_store_that_breaks_its_word_is_found_out(broken: type[WrappedStore]) -> None:
+    with pytest.raises(AssertionError, match=FOUND_OUT):
+        drive(lambda clock: broken(MemoryStore(clock)), 200, phases=[Phase.generate])
+
+
+def test_a_revocation_that_comes_late_is_found_out() -> None:
+    with pytest.raises(AssertionError, match=FOUND_OUT):
+        drive(MemoryStore, 200, phases=[Phase.generate], revocation_delay=model.REVOCATION_DELAY + 10)
