@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -18,21 +19,17 @@ from benchmarks.walk import sign_in
 AT_ONCE = 100
 LIFE_SECONDS = 6  # of the provider's tokens; they cannot be made to end without waiting
 AFTER_SECONDS = 1.5
-SIDES = ("ours", "peer")
+SIDES, KINDS = ("ours", "peer"), ("calls", "refreshes")
 
 
 def storms(place: Place, repeats: int) -> dict[str, Any]:
     """By side and kind: upstream refreshes of each storm, and how its requests were answered altogether."""
-    found: dict[str, Any] = {
-        side: {kind: {"upstream": [], "answers": Counter()} for kind in ("calls", "refreshes")} for side in SIDES
-    }
-    with start("benchmarks.upstream", str(LIFE_SECONDS), probe="/requests") as upstream:
-        with (
-            replicas(2, "ours", upstream.base_url, place.url) as ours,
-            replicas(2, "peer", upstream.base_url, place.url) as peer,
-        ):
-            for side in rounds(repeats, SIDES, f"{AT_ONCE} requests at once"):
-                asyncio.run(_one_of_each({"ours": ours, "peer": peer}[side], upstream, found[side]))
+    found: dict[str, Any] = {side: {kind: {"upstream": [], "answers": Counter()} for kind in KINDS} for side in SIDES}
+    with ExitStack() as stack:
+        upstream = stack.enter_context(start("benchmarks.upstream", str(LIFE_SECONDS), probe="/requests"))
+        servers = {side: stack.enter_context(replicas(2, side, upstream.base_url, place.url)) for side in SIDES}
+        for side in rounds(repeats, SIDES, f"{AT_ONCE} requests at once"):
+            asyncio.run(_one_of_each(servers[side], upstream, found[side]))
     return found
 
 
