@@ -78,10 +78,10 @@ class Sessions(RuleBasedStateMachine):
         self.clock.advance(model.REVOCATION_DELAY + 1)
         for number, session in enumerate(self.held):
             for at in range(PROCESSES):
-                for token, ends_at in session.access_tokens[-1:]:
-                    self.one(number, at, None, 0, partial(model.call, token_ends_at=ends_at), self.town.houses[at].call(token))
-            for generation in list(session.refresh_tokens)[-1:]:
-                self.refresh_with(number, generation, 0, None, 0)
+                if session.access_tokens:
+                    self.call_with(number, 0, at)
+            if session.refresh_tokens:
+                self.refresh_with(number, self.generation(number, 0), 0, None, 0)
 
     @rule(target=sessions, at=process)
     def sign_in(self, at: int) -> int:
@@ -142,16 +142,23 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(number=sessions, back=st.integers(0, 2), at=process, fault=fault, seed=seed)
     def call(self, number: int, back: int, at: int, fault: Fault | None, seed: int) -> None:
-        tokens = self.held[number].access_tokens
-        if tokens:
-            token, ends_at = tokens[max(-1 - back, -len(tokens))]
-            operation = partial(model.call, token_ends_at=ends_at)
-            self.one(number, at, fault, seed, operation, self.town.houses[at].call(token))
+        if self.held[number].access_tokens:
+            self.call_with(number, back, at, fault, seed)
 
     @rule(number=sessions, at=process, fault=fault, seed=seed)
     def revoke(self, number: int, at: int, fault: Fault | None, seed: int) -> None:
         if self.generation(number, 0):
             self.one(number, at, fault, seed, model.revoke, self.revocation(number, at))
+
+    @rule(number=sessions, at=process, other=process)
+    def revoke_what_another_process_remembers(self, number: int, at: int, other: int) -> None:
+        if not self.held[number].access_tokens:
+            return
+        self.call_with(number, 0, other)
+        self.revoke(number, at, None, 0)
+        self.call_with(number, 0, other)
+        self.clock.advance(model.REVOCATION_DELAY + 1)
+        self.call_with(number, 0, other)
 
     @rule(number=sessions, at=process, other=process, seed=seed)
     def revoke_and_refresh_at_once(self, number: int, at: int, other: int, seed: int) -> None:
@@ -234,6 +241,12 @@ class Sessions(RuleBasedStateMachine):
         if answer.status == 200:
             self.held[number].redeemed += 1
             self.held[number].take(answer, 1, self.clock.now())
+
+    def call_with(self, number: int, back: int, at: int, fault: Fault | None = None, seed: int = 0) -> None:
+        tokens = self.held[number].access_tokens
+        token, ends_at = tokens[max(-1 - back, -len(tokens))]
+        operation = partial(model.call, token_ends_at=ends_at)
+        self.one(number, at, fault, seed, operation, self.town.houses[at].call(token))
 
     def refresh_with(self, number: int, generation: int, at: int, fault: Fault | None, seed: int) -> None:
         operation = partial(model.refresh, generation=generation)
