@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule, run_state_machine_as_test
 from tests.properties import session_model as model
 from tests.properties.session_model import Fault, Moment, Operation, Outcome, State, possible
 from tests.properties.town import USERS, Session, Town, outcome
@@ -42,7 +42,7 @@ process = st.integers(0, PROCESSES - 1)
 fault = st.sampled_from([None, None, None, *Fault])
 seed = st.integers(0, 1000)
 # On both sides of every bound: the delay of a revocation, an impatient client, a retry, the provider's and our tokens, a session.
-seconds = st.sampled_from([1, 4, 6, 9, 11, 59, 61, 299, 301, 601, 3601, 32 * 86_400])
+seconds = st.sampled_from([1, 4, 6, 6, 9, 11, 59, 61, 61, 299, 301, 601, 601, 601, 3601, 32 * 86_400])
 
 
 class Sessions(RuleBasedStateMachine):
@@ -50,9 +50,8 @@ class Sessions(RuleBasedStateMachine):
 
     open_store: ClassVar[OpenStore]
     revocation_delay: ClassVar[float] = model.REVOCATION_DELAY
-    sessions = Bundle("sessions")
+    codes, sessions = Bundle("codes"), Bundle("sessions")
 
-    @initialize()
     def settle(self) -> None:
         self.runner = asyncio.Runner()
         self.clock = FakeClock()
@@ -83,8 +82,19 @@ class Sessions(RuleBasedStateMachine):
             if session.refresh_tokens:
                 self.refresh_with(number, self.generation(number, 0), 0, None, 0)
 
+    @initialize(target=sessions, at=process)
+    def sign_in_first(self, at: int) -> int:
+        self.settle()
+        return self.sign_in(at)
+
     @rule(target=sessions, at=process)
     def sign_in(self, at: int) -> int:
+        number = self.come_back_with_a_code(at)
+        self.redeem(number, at, None, 0)
+        return number
+
+    @rule(target=codes, at=process)
+    def come_back_with_a_code(self, at: int) -> int:
         number = len(self.held)
         session = self.runner.run(self.town.sign_in(at, USERS[number]))
         self.held.append(session)
@@ -92,25 +102,37 @@ class Sessions(RuleBasedStateMachine):
         self.possible[number] = frozenset({State(signed_in_at=now, upstream_until=now + model.UPSTREAM_SECONDS)})
         return number
 
-    @rule(number=sessions, at=process, fault=fault, seed=seed)
-    def redeem(self, number: int, at: int, fault: Fault | None, seed: int) -> None:
+    @rule(target=sessions, number=consumes(codes), at=process, fault=fault, seed=seed)
+    def redeem(self, number: int, at: int, fault: Fault | None, seed: int) -> int:
         answer = self.one(number, at, fault, seed, model.redeem, self.redemption(number, at))
         self.take_first(number, answer)
+        return number
 
-    @rule(number=sessions, at=process, other=process, seed=seed)
-    def redeem_twice_at_once(self, number: int, at: int, other: int, seed: int) -> None:
+    @rule(target=sessions, number=consumes(codes), at=process, other=process, seed=seed)
+    def redeem_twice_at_once(self, number: int, at: int, other: int, seed: int) -> int:
         requests = [self.redemption(number, at), self.redemption(number, other)]
         for answer in self.both(number, (at, other), seed, (model.redeem, model.redeem), requests):
             self.take_first(number, answer)
+        return number
 
-    @rule(number=sessions, at=process, what=st.sampled_from(["client", "verifier"]))
-    def redeem_what_is_somebody_elses(self, number: int, at: int, what: str) -> None:
-        session, (one, other) = self.held[number], self.town.clients
-        wrong = {"code_verifier": "w" * 43} if what == "verifier" else {}
-        request = self.town.houses[at].redeem(other if what == "client" else one, session.code, session.attempt, **wrong)
+    @rule(number=sessions, at=process, fault=fault, seed=seed)
+    def replay(self, number: int, at: int, fault: Fault | None, seed: int) -> None:
+        self.redeem(number, at, fault, seed)
+
+    @rule(number=sessions | codes, at=process, what=st.sampled_from(["client", "verifier", "refresh token"]))
+    def present_what_is_somebody_elses(self, number: int, at: int, what: str) -> None:
+        session, house, (one, other) = self.held[number], self.town.houses[at], self.town.clients
+        if what == "client":
+            request = house.redeem(other, session.code, session.attempt)
+        elif what == "verifier":
+            request = house.redeem(one, session.code, session.attempt, code_verifier="w" * 43)
+        elif session.refresh_tokens:
+            request = house.refresh(other, session.refresh_tokens[self.generation(number, 0)])
+        else:
+            return
         self.one(number, at, None, 0, lambda _: model.stranger, request)
 
-    @rule(number=sessions, back=st.integers(0, 2), at=process, fault=fault, seed=seed)
+    @rule(number=sessions, back=st.sampled_from([0, 0, 1, 2]), at=process, fault=fault, seed=seed)
     def refresh(self, number: int, back: int, at: int, fault: Fault | None, seed: int) -> None:
         """With the newest refresh token that the client has, or one of those before."""
         generation = self.generation(number, back)
@@ -133,13 +155,6 @@ class Sessions(RuleBasedStateMachine):
         if was_due and all(answer.status == 200 for answer in answers):
             assert self.upstream_refreshes() == asked + 1, "the provider was asked more than once"
 
-    @rule(number=sessions, at=process)
-    def refresh_what_is_somebody_elses(self, number: int, at: int) -> None:
-        generation = self.generation(number, 0)
-        if generation:
-            request = self.town.houses[at].refresh(self.town.clients[1], self.held[number].refresh_tokens[generation])
-            self.one(number, at, None, 0, lambda _: model.stranger, request)
-
     @rule(number=sessions, back=st.integers(0, 2), at=process, fault=fault, seed=seed)
     def call(self, number: int, back: int, at: int, fault: Fault | None, seed: int) -> None:
         if self.held[number].access_tokens:
@@ -150,7 +165,7 @@ class Sessions(RuleBasedStateMachine):
         if self.generation(number, 0):
             self.one(number, at, fault, seed, model.revoke, self.revocation(number, at))
 
-    @rule(number=sessions, at=process, other=process)
+    @rule(number=consumes(sessions), at=process, other=process)
     def revoke_what_another_process_remembers(self, number: int, at: int, other: int) -> None:
         if not self.held[number].access_tokens:
             return
@@ -160,7 +175,7 @@ class Sessions(RuleBasedStateMachine):
         self.clock.advance(model.REVOCATION_DELAY + 1)
         self.call_with(number, 0, other)
 
-    @rule(number=sessions, at=process, other=process, seed=seed)
+    @rule(number=consumes(sessions), at=process, other=process, seed=seed)
     def revoke_and_refresh_at_once(self, number: int, at: int, other: int, seed: int) -> None:
         generation = self.generation(number, 0)
         if not generation:
@@ -171,10 +186,14 @@ class Sessions(RuleBasedStateMachine):
         if refreshed.status == 200:
             self.held[number].take(refreshed, generation + 1, self.clock.now())
 
-    @rule(number=sessions)
+    @rule(number=consumes(sessions))
     def end_at_the_provider(self, number: int) -> None:
         self.disabled.add(self.held[number].user)
         self.town.provider.faults.user_disabled(self.held[number].user)
+        if self.held[number].access_tokens:
+            self.call_with(number, 0, 0)
+            self.clock.advance(model.UPSTREAM_SECONDS)
+            self.call_with(number, 0, 0)
 
     @rule(by=seconds)
     def let_time_pass(self, by: int) -> None:
@@ -283,7 +302,7 @@ def profile(examples: int, phases: Iterable[Phase]) -> settings:
     return settings(
         phases=phases,
         max_examples=int(os.environ.get("VESTIBULE_FUZZ", examples)),
-        stateful_step_count=60 if LONG else 25,
+        stateful_step_count=100 if LONG else 50,
         derandomize=not LONG,
         deadline=None,
         database=None,

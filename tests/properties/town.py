@@ -17,7 +17,7 @@ from vestibule.storage.protocol import Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ProviderClient, ScriptedClient, ScriptedUser
 
 BASE_URL = "http://127.0.0.1:8000"
-USERS = tuple(f"user-{number}" for number in range(40))
+USERS = tuple(f"user-{number}" for number in range(120))
 
 
 class FaultyStore(WaitingStore):
