@@ -46,7 +46,7 @@ bench-scale: $(TOOLS) ## Measure 1, 2 and 4 processes and 1,000,000 sessions on 
 
 soak: $(TOOLS) ## Run logins for minutes and watch memory and store (SOAK_SECONDS=300), then fuzz for longer (VESTIBULE_FUZZ=5000)
 	$(BIN)/python -m benchmarks.soak
-	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py
+	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py tests/properties/test_sessions_machine.py
 
 clean: ## Remove what was made, the virtual environment included
 	rm -rf $(VENV) build dist artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -1,7 +1,8 @@
 """Sessions on several servers with one store, driven at random beside a model of what may happen.
 
 No code and no refresh token is redeemed twice, no session is lost that the model keeps, no token lives that the model has ended, beyond the
-revocation delay, and nothing is unavailable without ``Retry-After``. ``VESTIBULE_FUZZ=1000`` does so for longer than a test run.
+revocation delay, and nothing is unavailable without ``Retry-After``. ``VESTIBULE_FUZZ=5000`` does so for longer than a test
+run does.
 """
 
 from __future__ import annotations
@@ -294,6 +295,7 @@ async def _awaited(request: Any) -> Answer:
 
 
 LONG = "VESTIBULE_FUZZ" in os.environ
+LONGER = int(os.environ.get("VESTIBULE_FUZZ", 0)) // 20  # an example is a whole history, which takes as long as many requests
 EXAMPLES = {"sqlite": 16, "redis": 12, "postgres": 12}
 
 
@@ -301,7 +303,7 @@ def profile(examples: int, phases: Iterable[Phase]) -> settings:
     """The same examples in every run, unless it is a long one."""
     return settings(
         phases=phases,
-        max_examples=int(os.environ.get("VESTIBULE_FUZZ", examples)),
+        max_examples=max(examples, LONGER),
         stateful_step_count=100 if LONG else 50,
         derandomize=not LONG,
         deadline=None,
