@@ -143,8 +143,8 @@ def main(quick: bool, stores: str) -> None:
 
 
 def _measured(count: int, places: dict[str, Place], upstream: str, quick: bool) -> dict[str, Any]:
-    lengths = {"miss": 200, "refresh": 80, "login": 16} if quick else {"miss": 300, "refresh": 120, "login": 24}
-    repeats = 3 if quick else 7
+    lengths = {"miss": 200, "refresh": 80, "login": 16} if quick else {"miss": 250, "refresh": 100, "login": 20}
+    repeats = 3 if quick else 5
     with ExitStack() as stack:
         contestants = [_contestant(stack, name, count, place, upstream) for name, place in _names(places)]
         for each in contestants:
