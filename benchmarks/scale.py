@@ -32,7 +32,7 @@ from benchmarks.walk import sign_in
 
 PROCESSES = (1, 2, 4)
 CALLERS = 4  # at once
-CHAINS = 8  # sessions, for each caller as many
+CHAINS = 8  # sessions, for each caller as many; lengths of rounds are multiples of the callers
 
 _console = Console(width=150)
 
@@ -143,7 +143,7 @@ def main(quick: bool, stores: str) -> None:
 
 
 def _measured(count: int, places: dict[str, Place], upstream: str, quick: bool) -> dict[str, Any]:
-    lengths = {"miss": 200, "refresh": 80, "login": 16} if quick else {"miss": 250, "refresh": 100, "login": 20}
+    lengths = {"miss": 200, "refresh": 80, "login": 16} if quick else {"miss": 240, "refresh": 100, "login": 20}
     repeats = 3 if quick else 5
     with ExitStack() as stack:
         contestants = [_contestant(stack, name, count, place, upstream) for name, place in _names(places)]
