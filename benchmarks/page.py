@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from benchmarks.report import describe_machine, figure, installed_versions
-from benchmarks.stores import DURABILITY, NAMES
+from benchmarks.stores import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "scale.md"
@@ -30,7 +30,8 @@ def write(name: str, found: dict[str, Any]) -> None:
     """Write the block of that name anew."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = figure
-    text = environment.get_template(f"{name}.md.jinja").render(names=NAMES, durability=DURABILITY, **found).strip()
+    text = environment.get_template(f"{name}.md.jinja").render(names=NAMES, **found).strip()
+    text = "\n".join(line.rstrip() for line in text.splitlines())
     begin, end = f"<!-- {name}: written by `python -m benchmarks.{name}` -->", f"<!-- end of {name} -->"
     block = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     page, changed = block.subn(lambda _: f"{begin}\n\n{text}\n\n{end}", PAGE.read_text())

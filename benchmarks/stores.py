@@ -13,12 +13,6 @@ from pathlib import Path
 from tests.stores.servers import PostgresServer, RedisServer
 
 NAMES = {"sqlite": "SQLite", "redis": "Redis", "postgres": "PostgreSQL"}
-DURABILITY = {
-    "sqlite": "WAL, `synchronous=NORMAL`",
-    "redis": "`appendonly yes`, `appendfsync everysec`",
-    "postgres": "`fsync` and `synchronous_commit` on, `shared_buffers=256MB`",
-}
-
 _REDIS = ("--appendfsync", "everysec")
 _POSTGRES = {
     "fsync": "on",
