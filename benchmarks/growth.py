@@ -35,7 +35,7 @@ from vestibule.storage.memory import MemoryStore
 
 BASE_URL = "http://127.0.0.1:8"
 FEW = 1000
-MEASURED_IN_FULL = 10_000
+MEASURED_IN_FULL = 100_000
 """From so many grants on the page is written anew."""
 
 _console = Console(width=150)
