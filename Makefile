@@ -11,10 +11,10 @@ TOOLS := $(VENV)/.ready-tools
 DEMO := $(VENV)/.ready-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench soak clean
+.PHONY: help demo test check format docs bench bench-scale soak clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO) ## Walk through a whole sign-in, step-up, refresh and revocation
 	$(BIN)/vestibule demo
@@ -40,10 +40,14 @@ docs: $(TOOLS) ## Write the generated pages of docs/reference
 bench: $(TOOLS) ## Measure side by side with the public fastmcp and draw docs/images/benchmark.svg
 	$(BIN)/python -m benchmarks
 
+bench-scale: $(TOOLS) ## Measure 1, 2 and 4 processes and 1,000,000 sessions on each store (half an hour); writes docs/reference/scale.md
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.growth
+
 soak: $(TOOLS) ## Kill servers, stores and keys under users for minutes on each store (SOAK_SECONDS=300), watch memory, fuzz for longer
 	$(BIN)/python -m tests.scale
 	$(BIN)/python -m benchmarks.soak
-	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py
+	VESTIBULE_FUZZ=$${VESTIBULE_FUZZ:-5000} $(BIN)/pytest -n $(JOBS) --timeout 0 tests/attacks/test_fuzz.py tests/properties/test_sessions_machine.py
 
 clean: ## Remove what was made, the virtual environment included
 	rm -rf $(VENV) build dist artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -18,4 +18,14 @@ only the claim "a known token costs no store read, no network and no public-key 
     verify, calls, opaque, login, register, footprint    the row groups
     spread       how fast the end of a session reaches another process; a command of its own
     report       table, JSON, picture
+
+``python -m benchmarks.scale`` and ``python -m benchmarks.growth`` measure more processes and more sessions, each on every store, and
+write ``docs/reference/scale.md``.
+
+    stores       SQLite, Redis, PostgreSQL, running
+    replica, replicas    one of several server processes of a side (own process); all of them, and requests spread over them
+    storm        many requests at the moment when the provider's token has ended
+    many         many grants, made and put into a store
+    grown        one server on such a store (own process)
+    page         the page with the figures
 """

@@ -47,7 +47,13 @@ def read_page(response: httpx2.Response) -> Page:
 
 
 async def login(http: httpx2.AsyncClient, base_url: str, scope: str = SCOPE) -> str:
-    """Walk a login at ``base_url`` with a fresh client and a browser without cookies; returns the access token.
+    """Walk a login as :func:`sign_in` does; returns the access token."""
+    token: str = (await sign_in(http, base_url, scope))["access_token"]
+    return token
+
+
+async def sign_in(http: httpx2.AsyncClient, base_url: str, scope: str = SCOPE) -> dict[str, str]:
+    """Walk a login at ``base_url`` with a fresh client and a browser without cookies; returns the token answer, with ``client_id``.
 
     An empty ``scope`` is not sent.
     """
@@ -67,8 +73,7 @@ async def login(http: httpx2.AsyncClient, base_url: str, scope: str = SCOPE) -> 
         "code_verifier": verifier,
         "resource": f"{base_url}/mcp",
     }
-    token: str = (await _expect(http.post(f"{base_url}/token", data=form), 200)).json()["access_token"]
-    return token
+    return (await _expect(http.post(f"{base_url}/token", data=form), 200)).json() | {"client_id": client_id}
 
 
 async def _authorize(http: httpx2.AsyncClient, base_url: str, client_id: str, verifier: str, scope: str) -> str:

@@ -135,10 +135,15 @@ class RedisServer(Server):
 
 
 class PostgresServer(Server):
-    """A PostgreSQL. It refuses to run as root, so then it runs as nobody."""
+    """A PostgreSQL. It refuses to run as root, so then it runs as nobody.
 
-    def __init__(self) -> None:
+    Args:
+        settings: of the server, beside or in place of those for tests, which write nothing to the disk.
+    """
+
+    def __init__(self, **settings: str) -> None:
         super().__init__()
+        self.settings = settings
         self.programs = self._programs() or missing("PostgreSQL")
         self.user: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
         if self.user:
@@ -161,6 +166,7 @@ class PostgresServer(Server):
             "fsync": "off",
             "max_connections": "60",
             "shared_buffers": "16MB",
+            **self.settings,
         }
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         command = [self.programs / "postgres", "-D", self.data, "-p", str(self.port), *options]

@@ -17,6 +17,7 @@ from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant, Lease
 from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
+from vestibule.net.single_flight import SingleFlight
 
 __all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal", "RenewalUnchecked"]
 
@@ -72,7 +73,7 @@ class Renewal:
         self._clock = clock
         self.early = early
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
-        self._running: dict[tuple[str, DataKey | None], asyncio.Task[Grant]] = {}
+        self._flight: SingleFlight[tuple[str, DataKey | None], Grant] = SingleFlight()
         self._unwritten: set[asyncio.Task[None]] = set()
 
     def is_due(self, grant: Grant) -> bool:
@@ -92,12 +93,8 @@ class Renewal:
         if self._pauses.get(grant.id) is not None:
             return self._as_it_is(grant)
         who = grant.id, grant.data_key
-        task = self._running.get(who)
-        if task is None:
-            task = self._running[who] = asyncio.create_task(self._renew(*who))
-            task.add_done_callback(lambda _: self._running.pop(who, None))
         try:
-            return await asyncio.shield(task)
+            return await self._flight.share(who, lambda: self._renew(*who))
         except Unavailable as error:
             if isinstance(error, _NotBegun) and self.may_wait(grant):
                 return grant

@@ -65,8 +65,15 @@ async def close_shared_clients() -> None:
 def _shared(purpose: str, build: Callable[[], httpx2.AsyncClient]) -> httpx2.AsyncClient:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if purpose not in clients:
+        _drop_closed()
         clients[purpose] = build()
     return clients[purpose]
+
+
+def _drop_closed() -> None:
+    """A client refers to its loop, so that one which ended without :func:`close_shared_clients` would be kept for ever."""
+    for loop in [loop for loop in _clients if loop.is_closed()]:
+        del _clients[loop]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlencode
 
 from vestibule import reasons
+from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, UpstreamRefused
 from vestibule.grants.connection import Connection
+from vestibule.net.cache import TTLCache
 from vestibule.net.fetch import TrustedClient
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["InMemoryOAuthProvider", "InMemoryOAuthProviderSettings"]
 
 _LIFE = 3600
+_CODE_LIFE = 600
+_MAX_SECRETS = 10_000
 _HERE = "http://127.0.0.1:8000"
 
 _log = logging.getLogger("vestibule.providers")
@@ -74,7 +79,7 @@ class InMemoryOAuthProvider(OAuthProxy):
             **given.options(),
         }
         chosen = Options(**common)
-        people = _People(url, given.user, given.users or {})
+        people = _People(url, given.user, given.users or {}, chosen.clock)
         self._connection = Connection(client=_SignIn(people, chosen), verifier=_Verifier(people, scopes))
         self._open(chosen, base_url=url, required_scopes=scopes)
         if not self.is_loopback:
@@ -88,25 +93,27 @@ class _Session:
 
 
 class _People:
-    """Who there is, and who is signed in: what a provider's database would be."""
+    """Who there is, and who is signed in: what a provider's database would be, of bounded size, since anybody may come."""
 
-    def __init__(self, issuer: str, default: str, users: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, issuer: str, default: str, users: Mapping[str, Mapping[str, Any]], clock: Clock) -> None:
         self._issuer = issuer
         self._users = users
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: TTLCache[str, _Session] = TTLCache(_MAX_SECRETS, clock)
         self.default = default
 
-    def open(self, session: _Session) -> str:
-        """A new secret that stands for the session: a code or a token."""
+    def open(self, session: _Session, life: float = math.inf) -> str:
+        """A new secret that stands for the session for `life` seconds: a code or a token."""
         secret = secrets.token_urlsafe(24)
-        self._sessions[secret] = session
+        self._sessions.put(secret, session, life)
         return secret
 
     def find(self, secret: str) -> _Session | None:
         return self._sessions.get(secret)
 
     def close(self, secret: str) -> _Session | None:
-        return self._sessions.pop(secret, None)
+        session = self._sessions.get(secret)
+        self._sessions.discard(secret)
+        return session
 
     def claims(self, user: str) -> dict[str, Any]:
         return {"iss": self._issuer, "sub": user, **self._users.get(user, {})}
@@ -141,7 +148,7 @@ class _SignIn(UpstreamClient):
     ) -> str:
         """Straight back to our own callback, as if the user had signed in."""
         user = (forwarded or {}).get("login_hint") or self._people.default
-        code = self._people.open(_Session(user, tuple(scopes)))
+        code = self._people.open(_Session(user, tuple(scopes)), _CODE_LIFE)
         return f"{redirect_uri}?{urlencode({'code': code, 'state': state})}"
 
     async def exchange(
@@ -165,7 +172,7 @@ class _SignIn(UpstreamClient):
         if session is None:
             raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "unknown code or refresh token")
         return UpstreamTokens(
-            access_token=self._people.open(session),
+            access_token=self._people.open(session, _LIFE),
             token_type="Bearer",  # noqa: S106 - no password, the type of RFC 6750
             expires_at=self._clock.now() + _LIFE,
             refresh_token=self._people.open(session),

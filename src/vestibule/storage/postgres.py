@@ -17,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 
 from vestibule.clock import Clock, SystemClock
-from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.errors import ConfigurationError
 from vestibule.storage.announcements import Announcements
 from vestibule.storage.health import Health
 from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
@@ -25,6 +25,7 @@ from vestibule.storage.postgres_schema import TABLE, checked_table, migrate
 from vestibule.storage.postgres_trouble import FAILURES, may_repeat, trouble
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import PerLoop, shown_url
+from vestibule.storage.sweeping import Sweeper
 
 __all__ = ["PostgresStore"]
 
@@ -36,17 +37,18 @@ _PUT_NEW: Final = (
 )
 _REPLACE: Final = "UPDATE {table} SET value = $1, version = $2, expires_at = $3 WHERE key = $4 AND version = $5 AND expires_at > $6 RETURNING 1"
 _DELETE: Final = "DELETE FROM {table} WHERE key = $1 AND version = $2 AND expires_at > $3 RETURNING 1"
-# Rows that somebody is just writing are passed over: they are not worth a wait, and may be about to live again.
+# Rows that somebody is just writing are passed over: they are not worth a wait, and may be about to live again. By the rows' places and
+# not by their keys: with those the server may choose to look at every expired row for each batch.
 _PURGE: Final = (
-    "DELETE FROM {table} WHERE expires_at <= $1 AND key IN"
-    " (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    "DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1"
 )
 _SCAN: Final = (
     "SELECT key, value, version, expires_at FROM {table} WHERE key > $1 AND key >= $2 AND ($3::text IS NULL OR key < $3)"
     " AND expires_at > $4 ORDER BY key LIMIT 100"
 )
 
-_ATTEMPTS, _WRITES_PER_SWEEP, _SWEPT_AT_ONCE = 3, 64, 100
+_ATTEMPTS, _SWEPT_AT_ONCE = 3, 100
 
 
 class _Opened:
@@ -104,7 +106,7 @@ class PostgresStore:
         self._prefix = prefix
         self._clock = clock or SystemClock()
         self._timeout = timeout
-        self._writes = 0
+        self._sweeper = Sweeper(self.purge, _SWEPT_AT_ONCE)
         self._pools = PerLoop(_Opened)
         say = partial(self._execute, is_read=True)  # like a read, it may be repeated
         channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, trouble)
@@ -153,6 +155,7 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
+        self._sweeper.stop()
         await self.announcements.aclose()
         opened = self._pools.forget()
         if opened is None or opened.pool is None:
@@ -163,10 +166,7 @@ class PostgresStore:
 
     async def _write(self, statement: str, *values: Any) -> bool:
         done = bool(await self._execute(statement, *values))
-        self._writes += 1
-        if self._writes % _WRITES_PER_SWEEP == 0:
-            with suppress(Unavailable):  # a later write does it
-                await self.purge(_SWEPT_AT_ONCE)
+        self._sweeper.written()
         return done
 
     async def _execute(self, statement: str, *values: Any, is_read: bool = False) -> list[Any]:
@@ -206,6 +206,7 @@ class PostgresStore:
                 async with _connection(opened.pool, self._timeout) as connection:
                     opened.has_migrated = await migrate(connection, self._table)
                 opened.has_table = True
+                self._sweeper.opened()
         return opened.pool
 
     async def _renew(self, error: Exception) -> None:

@@ -29,12 +29,18 @@ class PerLoop(Generic[_Client]):
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
+            self._drop_closed()
             client = self._clients[loop] = self._build()
         return client
 
     def forget(self) -> _Client | None:
         """The client of the running loop, which is no longer ours: the next use makes another."""
         return self._clients.pop(asyncio.get_running_loop(), None)
+
+    def _drop_closed(self) -> None:
+        """A client refers to its loop, so that one which ended unclosed would be kept here for ever."""
+        for loop in [loop for loop in self._clients if loop.is_closed()]:
+            del self._clients[loop]
 
 
 def shown_url(url: str) -> str:

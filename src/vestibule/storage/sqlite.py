@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -24,9 +23,12 @@ from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.private_files import create_private_file
 from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
+from vestibule.storage.sweeping import Sweeper
 
 __all__ = ["SQLiteStore"]
 
+# In a new file. Of pages of 4 kB each would hold one record and be half empty.
+_PAGE_SIZE: Final = "PRAGMA page_size = 8192"
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL,"
     " expires_at REAL NOT NULL)",
@@ -50,8 +52,7 @@ _READS: Final = (_GET, _SCAN)
 
 # Seconds between tries while another process holds the file: about five in all, then the store counts as unavailable.
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.1, *[0.2] * 24)
-_WRITES_PER_SWEEP = 64
-_SWEPT_AT_ONCE = 32
+_SWEPT_AT_ONCE: Final = 32
 
 _TROUBLE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -83,7 +84,7 @@ class SQLiteStore:
         self._clock = clock or SystemClock()
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
-        self._writes = 0
+        self._sweeper = Sweeper(self._purge_unhindered, _SWEPT_AT_ONCE)
         self._health = Health(repr(self))
         if self.path is not None:
             _create(self.path)
@@ -122,20 +123,21 @@ class SQLiteStore:
 
     async def aclose(self) -> None:
         """Close the file. Another use of the store opens it again."""
+        self._sweeper.stop()
         with self._lock:
             self._close()
 
     async def _write(self, statement: str, values: Sequence[Any]) -> bool:
         _, changed = await self._execute(statement, values)
-        self._writes += 1
-        if self._writes % _WRITES_PER_SWEEP == 0:
-            self._sweep()
+        self._sweeper.written()
         return changed == 1
 
-    def _sweep(self) -> None:
-        """Remove a few expired records along with a write. If that fails, a later write does it."""
-        with suppress(sqlite3.Error):
-            self._execute_now(_PURGE, (self._clock.now(), _SWEPT_AT_ONCE))
+    async def _purge_unhindered(self, limit: int) -> int:
+        """Remove a few expired records, if nobody holds the file: that is not worth a wait."""
+        try:
+            return self._execute_now(_PURGE, (self._clock.now(), limit))[1]
+        except sqlite3.Error:
+            return 0
 
     async def _execute(self, statement: str, values: Sequence[Any]) -> tuple[list[Any], int]:
         """Run one statement; wait and try again while another process holds the file."""
@@ -164,6 +166,7 @@ class SQLiteStore:
         connection = sqlite3.connect(self.path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:
             _version(connection)
+            connection.execute(_PAGE_SIZE)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             _bring_up_to_date(connection)
@@ -171,6 +174,7 @@ class SQLiteStore:
             connection.close()
             raise
         self._connection = connection
+        self._sweeper.opened()
         return connection
 
     def _close(self) -> None:

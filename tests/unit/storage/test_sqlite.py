@@ -99,18 +99,6 @@ def test_a_file_in_the_folders_place_is_a_matter_of_configuration(tmp_path: Path
         SQLiteStore(tmp_path / "home" / "state.sqlite3")
 
 
-async def test_expired_records_go_along_with_writes(tmp_path: Path) -> None:
-    clock = HeldClock()
-    store = SQLiteStore(tmp_path / "state.sqlite3", clock)
-    for number in range(100):
-        await store.put_new(f"short/{number}", b"", 10)
-    clock.advance(11)
-    for number in range(400):
-        await store.put_new(f"long/{number}", b"", 1000)
-    assert await store.purge() == 0
-    await store.aclose()
-
-
 async def test_a_closed_store_opens_again(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "state.sqlite3")
     await store.put_new("a/1", b"value", 600)
