@@ -29,6 +29,7 @@ from vestibule.storage.lifted import LiftedStore, lift
 from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.protocol import Store
 from vestibule.storage.redis import RedisStore
+from vestibule.storage.redis_servers import close
 from vestibule.testing import FakeClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("RS-30", "RV-05")]
@@ -291,7 +292,7 @@ def test_a_server_that_stops_leaves_nothing_behind(backend, caplog: pytest.LogCa
         assert channel is not None
         channel.listen(lambda _: None)
         await until(lambda: channel.are_heard)
-        await (store._disconnect() if isinstance(store, RedisStore) else store._pools.here().pool.close())
+        await (close(store._clients.here()) if isinstance(store, RedisStore) else store._pools.here().pool.close())
 
     asyncio.run(serve())
     gc.collect()
