@@ -103,6 +103,7 @@ def _decoded(segment: str) -> bytes:
 OPEN = "anyone"
 BROWSER = "whoever has the login's cookie"
 PAGE = "whoever has the page session's cookie"
+HEALTH = "anybody, and it tells of no one"
 CLIENT = "an authenticated client"
 BEARER = "whoever has a token"
 MATRIX = {
@@ -116,6 +117,8 @@ MATRIX = {
     "/admin/sessions": BEARER,
     "/admin/sessions/{id}": BEARER,
     "/connections": PAGE,
+    "/healthz": HEALTH,
+    "/readyz": HEALTH,
     "/mcp": BEARER,
 }
 
@@ -142,7 +145,7 @@ async def _check_route(house: House, method: str, path: str, audience: str) -> N
         assert answer.status == 200
         assert b'value="sign_in"' in answer.body
         return
-    expected = {OPEN: {400, 415}, PAGE: {400}, BROWSER: {403}, CLIENT: {401}, BEARER: {401}}[audience]
+    expected = {OPEN: {400, 415}, HEALTH: {200}, PAGE: {400}, BROWSER: {403}, CLIENT: {401}, BEARER: {401}}[audience]
     assert answer.status in expected, (method, path, answer.status)
     assert not answer.header("set-cookie")
     assert "location" not in dict(answer.headers)

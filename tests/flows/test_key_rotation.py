@@ -163,7 +163,7 @@ async def test_a_rotation_from_beginning_to_end_loses_nothing(staged: SetStage, 
     stage.clock.advance(90)
     await traffic.begin()
     use = await keys.use()
-    assert (use.records[old], use.sessions[old]) == (0, 0)
+    assert (use.records[old], use.sessions[old]) == (1, 0), "the list of the user's sessions that has its name from that key"
     assert use.sessions[new] >= len(traffic.clients)
     await keys.retire(old)  # asks nothing, for there is nothing to ask about
     for wait in (0, LOOK_SECONDS, 1):

@@ -160,7 +160,7 @@ def test_no_client_of_the_web_is_kept_for_an_event_loop_that_has_ended():
     for runner in ended_loops():
         runner.run(use())
     del made[:]
-    assert sum(loop.is_closed() for loop in client._clients) <= 1
+    assert sum(loop.is_closed() for loop in client._shared) <= 1
 
 
 def test_a_renewal_that_an_event_loop_left_behind_is_done_by_the_next():

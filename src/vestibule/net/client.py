@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -20,7 +21,16 @@ __all__ = ["close_shared_clients", "guarded_client", "trusted_client"]
 
 _HEADERS = {"user-agent": "vestibule"}
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpx2.AsyncClient]] = WeakKeyDictionary()
+
+@dataclass(slots=True)
+class _Shared:
+    """The clients of one event loop, by purpose, and what closes them with it."""
+
+    clients: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
+    until_the_loop_ends: AsyncGenerator[None, None] | None = None
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
 
 
 def trusted_client() -> httpx2.AsyncClient:
@@ -31,7 +41,7 @@ def trusted_client() -> httpx2.AsyncClient:
 
         return httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), headers=_HEADERS)
 
-    return _shared("trusted", build)
+    return _client("trusted", build)
 
 
 def guarded_client(egress_proxy: str | None) -> httpx2.AsyncClient:
@@ -53,27 +63,51 @@ def guarded_client(egress_proxy: str | None) -> httpx2.AsyncClient:
             trust_env=False,
         )
 
-    return _shared(f"guarded {egress_proxy or ''}", build)
+    return _client(f"guarded {egress_proxy or ''}", build)
 
 
 async def close_shared_clients() -> None:
-    """Close this event loop's clients, at the end of the server. A later request opens new ones."""
-    for client in _clients.pop(asyncio.get_running_loop(), {}).values():
+    """Close this event loop's clients before it ends. A later request opens new ones."""
+    shared = _shared.pop(asyncio.get_running_loop(), None)
+    if shared is not None:
+        await _close(shared.clients)
+
+
+def _client(purpose: str, build: Callable[[], httpx2.AsyncClient]) -> httpx2.AsyncClient:
+    loop = asyncio.get_running_loop()
+    shared = _shared.get(loop)
+    if shared is None:
+        _drop_closed()
+        shared = _shared[loop] = _Shared()
+        shared.until_the_loop_ends = _kept_open(shared.clients)
+        loop.create_task(_begin(shared.until_the_loop_ends))  # noqa: RUF006 over at once; the loop keeps it that long
+    if purpose not in shared.clients:
+        shared.clients[purpose] = build()
+    return shared.clients[purpose]
+
+
+async def _kept_open(clients: dict[str, httpx2.AsyncClient]) -> AsyncGenerator[None, None]:
+    """An event loop ends its asynchronous generators before it closes, and this one the clients: no caller has to think of it."""
+    try:
+        yield
+    finally:
+        await _close(clients)
+
+
+async def _begin(generator: AsyncGenerator[None, None]) -> None:
+    await anext(generator)
+
+
+async def _close(clients: dict[str, httpx2.AsyncClient]) -> None:
+    while clients:
+        _, client = clients.popitem()
         await client.aclose()
 
 
-def _shared(purpose: str, build: Callable[[], httpx2.AsyncClient]) -> httpx2.AsyncClient:
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    if purpose not in clients:
-        _drop_closed()
-        clients[purpose] = build()
-    return clients[purpose]
-
-
 def _drop_closed() -> None:
-    """A client refers to its loop, so that one which ended without :func:`close_shared_clients` would be kept for ever."""
-    for loop in [loop for loop in _clients if loop.is_closed()]:
-        del _clients[loop]
+    """A client refers to its loop, so that one which was closed without its generators being ended would be kept for ever."""
+    for loop in [loop for loop in _shared if loop.is_closed()]:
+        del _shared[loop]
 
 
 @cache

@@ -137,7 +137,8 @@ class _Cookie(Generic[Content]):
         )
 
     def read(self, request: Request) -> Content | None:
-        members = self._sealer.open(self._purpose, request.cookies.get(self._name, ""), bound_to=self._issuer)
+        value = request.cookies.get(self._name)
+        members = self._sealer.open(self._purpose, value, bound_to=self._issuer) if value else None
         return None if members is None else self._content.from_members(json.loads(members))
 
     def delete(self, response: Response) -> None:
