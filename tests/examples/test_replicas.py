@@ -16,7 +16,7 @@ import pytest
 from tests.examples.test_auth0 import EXAMPLES, RUN
 from tests.examples.test_stores import begin_anew, text_of
 from tests.interop.processes import environment, free_port, listening
-from tests.stores.servers import RedisServer, missing
+from tests.stores.servers import RedisServer, missing, running
 
 from vestibule.testing import DevelopmentProvider, ScriptedClient, ScriptedUser
 from vestibule.testing.client import StepFailed
@@ -45,12 +45,8 @@ def nginx(folder: Path, front: int, ports: list[int]) -> Iterator[None]:
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    try:
-        server.start()
+    with running(RedisServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from tests.examples.test_auth0 import AUDIENCE, EXAMPLES, auth0, served
 from tests.interop.processes import free_port
-from tests.stores.servers import RedisServer
+from tests.stores.servers import RedisServer, running
 
 from vestibule.testing import DevelopmentProvider, ScriptedClient, ScriptedUser
 from vestibule.testing.client import CallRefused
@@ -29,12 +29,8 @@ def provider() -> Iterator[DevelopmentProvider]:
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    try:
-        server.start()
+    with running(RedisServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.mark.parametrize(("example", "lasts"), [("oidc_proxy.py", True), ("memory_store.py", False)])

@@ -11,29 +11,21 @@ from tests.flows.conftest import events as events
 from tests.flows.conftest import stage as stage
 from tests.flows.conftest import staged as staged
 from tests.outages.places import Place, PostgresPlace, RedisPlace, SQLitePlace
-from tests.stores.servers import PostgresServer, RedisServer
+from tests.stores.servers import PostgresServer, RedisServer, running
 
 from vestibule.testing import FakeClock
 
 
 @pytest.fixture(scope="package")
 def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    try:
-        server.start()
+    with running(RedisServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="package")
 def postgres_server() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        server.start()
+    with running(PostgresServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(params=["sqlite", "redis", "postgres"])

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -35,6 +35,9 @@ def wait_until(done: Callable[[], bool], seconds: float = 20) -> None:
     while not done():
         assert time.monotonic() < deadline, "the server does not come"
         time.sleep(0.02)
+
+
+_AnyServer = TypeVar("_AnyServer", bound="Server")
 
 
 class Server:
@@ -81,6 +84,16 @@ class Server:
         if self.process is not None:
             self.process.wait(20)
             self.process = None
+
+
+@contextmanager
+def running(server: _AnyServer) -> Iterator[_AnyServer]:
+    """The server, started; afterwards nothing is left of it."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 class RedisServer(Server):
