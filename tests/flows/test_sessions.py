@@ -13,8 +13,9 @@ from tests.flows.stage import KEY, Stage, call_status, open_consent, set_stage
 
 from vestibule.errors import Unavailable
 from vestibule.events import Event
-from vestibule.grants.listing import MAX_SESSIONS, SessionFilter
+from vestibule.grants.listing import MAX_SESSIONS
 from vestibule.grants.model import Grant, Listed
+from vestibule.grants.session_filter import SessionFilter
 from vestibule.storage.memory import MemoryStore
 from vestibule.testing import FakeClock, ScriptedClient
 

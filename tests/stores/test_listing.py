@@ -16,7 +16,7 @@ from tests.stores.test_contract import new_table
 from tests.stores.test_processes import emptied
 
 from vestibule import reasons
-from vestibule.grants.listing import SessionFilter
+from vestibule.grants.session_filter import SessionFilter
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.protocol import Store

@@ -185,7 +185,7 @@ def sessions_list(
     """List sessions, the newest first."""
     with _explained():
         from vestibule.cli.sessions import list_sessions
-        from vestibule.grants.listing import SessionFilter
+        from vestibule.grants.session_filter import SessionFilter
 
         wanted = SessionFilter(user=user, client=client, idle_for=idle, older_than=older, ended=ended)
         list_sessions(server, wanted, limit=limit, as_json=as_json)
@@ -223,7 +223,7 @@ def sessions_end(
         raise click.UsageError("Name sessions by id, or describe them by --user, --client, --idle, --older; not both.")
     with _explained():
         from vestibule.cli.sessions import end_sessions
-        from vestibule.grants.listing import SessionFilter
+        from vestibule.grants.session_filter import SessionFilter
 
         wanted = SessionFilter(user=user, client=client, idle_for=idle, older_than=older) if filtered else None
         end_sessions(server, session_ids, wanted, ask=not yes)

@@ -18,8 +18,8 @@ from vestibule.cli.bridge import find_bridge, store_of
 from vestibule.cli.durations import ago
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.grants.description import client_kind, describe, user_name
-from vestibule.grants.listing import SessionFilter
 from vestibule.grants.model import Grant
+from vestibule.grants.session_filter import SessionFilter
 from vestibule.protocol.visible_text import shortened, visible
 from vestibule.proxy.oauth_proxy import OAuthProxy
 

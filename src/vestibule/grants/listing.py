@@ -6,20 +6,21 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.grants.model import Grant
+from vestibule.grants.session_filter import SessionFilter
 from vestibule.grants.store import Grants
 from vestibule.grants.user_index import Entries, UserIndex
 from vestibule.reasons import Reason
 from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
 
-__all__ = ["MAX_SESSIONS", "Listing", "SessionFilter"]
+__all__ = ["MAX_SESSIONS", "Listing"]
 
 MAX_SESSIONS: Final = 500
 """Sessions of one user. With one more, the oldest ends: what a user can make this server keep has a bound."""
@@ -28,35 +29,11 @@ _SETTLED_SECONDS: Final = 600  # after which an entry whose grant is missing bel
 _AT_ONCE: Final = 50  # reads
 _ENDED_AT_ONCE: Final = 10  # sessions: each is told to the provider
 _TURN: Final = 100  # records after which a scan lets others run
-_SHORT_ID: Final = 20  # characters of a dynamic client's id that are enough to name it; events and commands show 24
 
 _log = logging.getLogger("vestibule.grants")
 
 End = Callable[[str, Reason], Awaitable[None]]
 """Ends the grant of an id for a reason, here and at the provider."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFilter:
-    """Which sessions are wanted; what is None does not matter.
-
-    Attributes:
-        user: the subject, or the e-mail address or user name among the claims, in any case.
-        client: the client id (of a dynamic one its first 20 characters or more), or its name in any case.
-        idle_for: seconds without use.
-        older_than: seconds since the sign-in.
-        ended: those that have ended or expired, too, as long as their records are kept.
-    """
-
-    user: str | None = None
-    client: str | None = None
-    idle_for: float | None = None
-    older_than: float | None = None
-    ended: bool = False
-
-    def fits(self, grant: Grant, now: float) -> bool:
-        """Whether `grant` is wanted."""
-        return all(check(self, grant, now) for check in _CHECKS)
 
 
 class Listing:
@@ -234,40 +211,3 @@ class Listing:
             await self._index.remove(subject, ids)
         except Unavailable:
             _log.debug("entries of grants that are gone could not be removed")
-
-
-def _is_wanted_alive(wanted: SessionFilter, grant: Grant, now: float) -> bool:
-    return wanted.ended or grant.is_alive(now)
-
-
-def _is_of_the_user(wanted: SessionFilter, grant: Grant, now: float) -> bool:
-    if wanted.user is None or wanted.user == grant.subject:
-        return True
-    names = (grant.claims.get(name) for name in ("email", "preferred_username", "login"))
-    return wanted.user.casefold() in {name.casefold() for name in names if isinstance(name, str)}
-
-
-def _is_of_the_client(wanted: SessionFilter, grant: Grant, now: float) -> bool:
-    if wanted.client is None or wanted.client == grant.client_id:
-        return True
-    if grant.client_id.startswith("vc_") and len(wanted.client) >= _SHORT_ID and grant.client_id.startswith(wanted.client):
-        return True
-    return bool(wanted.client) and wanted.client.casefold() == grant.client_name.casefold()
-
-
-def _is_idle(wanted: SessionFilter, grant: Grant, now: float) -> bool:
-    used_at = grant.last_used.at if grant.last_used else grant.created_at
-    return wanted.idle_for is None or now - used_at >= wanted.idle_for
-
-
-def _is_old(wanted: SessionFilter, grant: Grant, now: float) -> bool:
-    return wanted.older_than is None or now - grant.created_at >= wanted.older_than
-
-
-_CHECKS: Final[tuple[Callable[[SessionFilter, Grant, float], bool], ...]] = (
-    _is_wanted_alive,
-    _is_of_the_user,
-    _is_of_the_client,
-    _is_idle,
-    _is_old,
-)

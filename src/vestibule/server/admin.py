@@ -18,8 +18,8 @@ from starlette.types import Scope
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, OAuthError
 from vestibule.grants.description import describe
-from vestibule.grants.listing import SessionFilter
 from vestibule.grants.model import Grant
+from vestibule.grants.session_filter import SessionFilter
 from vestibule.keys.keyring import check_secret_strength
 from vestibule.protocol.bearer import read_bearer
 from vestibule.protocol.parameters import Parameters
