@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any, NoReturn
 
 __all__ = ["known_members", "read_json_object", "unknown_members", "without_empty"]
@@ -42,13 +43,18 @@ def known_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, A
 
     What we wrote ourselves may be of a later version: during an update old and new processes share a store and each other's browsers.
     """
-    return {each.name: document[each.name] for each in fields(record) if each.name in document}
+    return {name: document[name] for name in _names(record) if name in document}
 
 
 def unknown_members(record: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """The members of `document` that :func:`known_members` leaves out, so that who changes a record need not lose them."""
-    known = {each.name for each in fields(record)}
+    known = _names(record)
     return {name: value for name, value in document.items() if name not in known}
+
+
+@cache
+def _names(record: type[Any]) -> dict[str, None]:
+    return dict.fromkeys(each.name for each in fields(record))
 
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
