@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 __all__ = ["known_members", "read_json_object", "unknown_members", "without_empty"]
+
+_NAMES: Final[dict[type[Any], dict[str, None]]] = {}
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
@@ -52,9 +53,11 @@ def unknown_members(record: type[Any], document: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in document.items() if name not in known}
 
 
-@cache
 def _names(record: type[Any]) -> dict[str, None]:
-    return dict.fromkeys(each.name for each in fields(record))
+    """Of the fields; looked at once for each of the few types that there are."""
+    if record not in _NAMES:
+        _NAMES[record] = dict.fromkeys(each.name for each in fields(record))
+    return _NAMES[record]
 
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
