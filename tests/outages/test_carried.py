@@ -96,6 +96,17 @@ async def test_not_beyond_the_end_of_the_providers_token(staged: SetStage):
     assert (await call(stage, client)).status_code == 503
 
 
+async def test_not_for_a_session_that_was_refused_before(stage: Stage):
+    """Its record is gone: deleted, lost by the store, or sealed with a key that went."""
+    client = await known(stage)
+    [(key, record)] = [found async for found in stage.store.scan("grant/")]
+    assert await stage.store.swap(key, record.version, None, 0)
+    stage.clock.advance(DELAY)
+    assert (await call(stage, client)).status_code == 401
+    stage.store.broken = VERBS
+    assert (await call(stage, client)).status_code == 503
+
+
 async def test_not_for_a_session_that_ended_in_this_process(stage: Stage):
     client = await known(stage)
     await client.revoke()

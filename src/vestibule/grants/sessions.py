@@ -149,6 +149,9 @@ class Sessions:
                 raise unread.trouble from unread
             self._carry()
             return known
+        except TokenRejected:
+            session.forget()  # whatever was known of it before: a store that fails from now on must not bring it back
+            raise
         self.carried = None
         session.grant, session.good_until = grant, 0
         if changes == session.changes:  # otherwise it may be the state of before: it serves this request and is not kept
