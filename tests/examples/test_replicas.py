@@ -33,12 +33,11 @@ KEYS = [*RUN[:-1], "keys"]
 def nginx(folder: Path, front: int, ports: list[int]) -> Iterator[None]:
     """nginx with the example's file, on other ports."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin") or missing("nginx")
-    text = (EXAMPLE / "nginx.conf").read_text().replace("listen 8000", f"listen 127.0.0.1:{front}")
+    text = (EXAMPLE / "nginx.conf").read_text().replace("listen 127.0.0.1:8000", f"listen 127.0.0.1:{front}")
     for written, port in zip((8001, 8002), ports, strict=True):
         text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{port}")
     (folder / "nginx.conf").write_text(text)
-    places = f"daemon off; pid {folder}/nginx.pid;"
-    command = [str(program), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", places]
+    command = [str(program), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
     with listening(command, port=front, log=folder / "nginx.log", env=os.environ):
         yield
 

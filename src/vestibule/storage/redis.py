@@ -64,7 +64,7 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.ReadOnlyError, "the server is a replica and cannot be written"),
     (exceptions.OutOfMemoryError, "the server's memory is full"),
     (exceptions.AuthenticationError, "the server refuses the credentials"),
-    (exceptions.NoPermissionError, "the user may not run what is needed: get, set, getrange, del, eval, evalsha, scan"),
+    (exceptions.NoPermissionError, "the user may not run what is needed: select, get, set, getrange, del, eval, evalsha, scan"),
     (exceptions.BusyLoadingError, "the server is starting"),
     (exceptions.MasterDownError, "the server is a replica without its master"),
     (exceptions.TimeoutError, "the server does not answer in time"),

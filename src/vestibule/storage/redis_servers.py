@@ -6,6 +6,7 @@ that it made itself as refused, and that looks like theft.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
@@ -40,6 +41,8 @@ SCHEMES: Final = frozenset(f"{scheme}{suffix}" for scheme in _PLAIN for suffix i
 """What a URL may start with; the ``s`` is TLS."""
 
 _MAX_CONNECTIONS = 50
+_POOL_OPTIONS: Final = ("max_connections", "timeout")
+_UNKNOWN_OPTION: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 
 
@@ -63,7 +66,13 @@ def client_builder(url: str, *, timeout: float) -> Builder:
         return build(parts._replace(scheme=_PLAIN[scheme]), _options(timeout))
     except (ValueError, TypeError, RedisError) as error:
         # The text of the error may repeat the URL, and with it a password.
-        raise ConfigurationError(f"client_storage: the {parts.scheme}:// URL cannot be understood.") from error
+        unknown = _UNKNOWN_OPTION.search(str(error)) if isinstance(error, TypeError) else None
+        if unknown is not None:
+            raise ConfigurationError(f"client_storage: {unknown[1]} is no option of a {parts.scheme}:// URL.") from error
+        raise ConfigurationError(
+            f"client_storage: the {parts.scheme}:// URL cannot be understood; the database is a number, and reserved characters in"
+            " a password are percent-encoded."
+        ) from error
 
 
 def same_server(client: Redis, *, timeout: float) -> Builder | None:
@@ -146,13 +155,31 @@ def _pooled(connection_class: Any, options: dict[str, Any]) -> Builder:
 
 
 def _single(parts: SplitResult, options: dict[str, Any]) -> Builder:
+    _check_database(parts.path.strip("/"))
     read = dict(parse_url(parts.geturl()))
     connection_class = read.pop("connection_class", ConnectionPool().connection_class)
+    _check_options(connection_class, options | read)
     return _pooled(connection_class, options | read)
+
+
+def _check_database(name: str) -> None:
+    """Databases have numbers; anything else would silently be the first one."""
+    if name and not name.isdecimal():
+        raise ValueError("the database is no number")
+
+
+def _check_options(connection_class: Any, options: dict[str, Any]) -> None:
+    """Nothing is connected by this; an option that no connection knows would otherwise fail each request.
+
+    Raises:
+        TypeError: naming it.
+    """
+    connection_class(**{name: value for name, value in options.items() if name not in _POOL_OPTIONS})
 
 
 def _sentinel(parts: SplitResult, options: dict[str, Any]) -> Builder:
     service, _, database = parts.path.strip("/").partition("/")
+    _check_database(database)
     if not service:
         raise ValueError("the URL names no service")
     query = dict(parse_qsl(parts.query))

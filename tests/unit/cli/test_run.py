@@ -156,3 +156,10 @@ def test_the_command_serves_and_logs_no_code(folder: Path) -> None:
     assert "may name these hosts: 127.0.0.1, [::1], localhost, own.example" in written_log
     assert "the-code-of-somebody" not in written_log
     assert "their-state" not in written_log
+
+
+def test_a_server_file_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "server.py"
+    file.write_text("import os\n\nstore = os.environ['NO_SUCH_VARIABLE']\n")
+    with pytest.raises(ConfigurationError, match=r"server\.py, line 3: KeyError: 'NO_SUCH_VARIABLE'"):
+        find_server(str(file))

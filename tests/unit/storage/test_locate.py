@@ -148,3 +148,17 @@ def test_the_log_says_where_state_lives_and_for_how_long(setting: ClientStorage,
     with caplog.at_level(logging.INFO, "vestibule"):
         opened(setting)
     assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://host/notes", "the database is a number"),
+        ("redis+sentinel://host/service/notes", "the database is a number"),
+        ("redis://host/0?sslca=/x", "sslca is no option"),
+        ("redis://host/0?ssl_ca_certs=/x", "ssl_ca_certs is no option of a redis:// URL"),
+    ],
+)
+def test_a_redis_url_that_cannot_work_is_refused_before_the_first_request(url: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        open_store(url, namespace="x", public_url="x")
