@@ -18,7 +18,7 @@ from vestibule import reasons
 from vestibule.errors import ConfigurationError
 from vestibule.events import Event, emit
 from vestibule.keys.key_forms import MAX_BYTES, SECRET_BYTES, Form, form_of, read_keys, write_keys
-from vestibule.keys.private_files import create_private_file, replacing
+from vestibule.keys.private_files import close_to_others, create_private_file, replacing
 from vestibule.keys.ring_key import RingKey
 
 __all__ = ["KeyFile", "WatchedKeys", "key_file_path", "new_key"]
@@ -128,19 +128,20 @@ class KeyFile:
         return keys
 
     def tighten(self) -> None:
-        """Close a file of ours to other users; only warn of one that is the operator's.
+        """Close a file of ours to other users; only warn of one that is the operator's, which what a link leads to is too.
 
         Raises:
             ConfigurationError: that cannot be done.
         """
         try:
+            is_ours = self._generated and not self.path.is_symlink()
             mode = S_IMODE(self.path.stat().st_mode)
-            if os.name != "posix" or not mode & (0o077 if self._generated else 0o007):
+            if os.name != "posix" or not mode & (0o077 if is_ours else 0o007):
                 return
-            if not self._generated:
+            if not is_ours:
                 _log.warning("%s can be read by every user of this machine", self.path)
                 return
-            self.path.chmod(0o600)
+            close_to_others(self.path)
             _log.warning("%s could be read by other users of this machine; its mode is now 0600", self.path)
         except OSError as error:
             raise self._unusable(error) from error

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from stat import S_IMODE
+from stat import S_IMODE, S_ISREG
 from typing import BinaryIO, Final
 
-__all__ = ["create_private_file", "make_private_directory", "replacing"]
+__all__ = ["close_to_others", "create_private_file", "make_private_directory", "replacing"]
 
 _PATIENCE_SECONDS: Final = 10
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
 
 
 def make_private_directory(path: Path) -> None:
@@ -52,12 +55,28 @@ def create_private_file(path: Path, content: bytes = b"") -> bool:
     return True
 
 
+def close_to_others(path: Path) -> None:
+    """Set the mode of a file to 0600.
+
+    Raises:
+        OSError: that cannot be done, or a link stands there.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Replace a file, or create it, by what is written meanwhile: readers see all of the old content or all of the new.
 
     The draft beside the file is the lock as well: while it exists, others wait. So what is read of the file inside the ``with`` block is
     what is replaced. An exception leaves the file as it was. Mode and owner stay, as far as nobody else may read it by them.
+
+    The folder may be another user's than the one who runs this, e.g. the server's where root does: what that user puts in the place of the
+    draft meanwhile is never written to, opened up or given away.
 
     Raises:
         OSError: it cannot be written, or somebody else's draft does not go away.
@@ -69,8 +88,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
+            _take_over_access(path, descriptor)
             os.fsync(descriptor)
-        _take_over_access(path, draft)
+            _check_same_file(draft, descriptor)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -83,7 +103,7 @@ def _open_alone(draft: Path) -> int:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            return os.open(draft, _NEW_FILE, 0o600)
         except FileExistsError:
             if time.monotonic() > deadline:
                 raise FileExistsError(
@@ -92,17 +112,33 @@ def _open_alone(draft: Path) -> int:
             time.sleep(0.02)
 
 
-def _take_over_access(path: Path, draft: Path) -> None:
-    """Where root changes a server's file, it stays the server's."""
+def _take_over_access(path: Path, descriptor: int) -> None:
+    """Where root changes a server's file, it stays the server's. By the descriptor: the name may mean another file by now."""
     if os.name != "posix":
         return
-    draft.chmod(0o600)
-    if not path.exists():
+    os.fchmod(descriptor, 0o600)
+    state = _state_of_file(path)
+    if state is None:
         return
-    state = path.stat()
     if (state.st_uid, state.st_gid) != (os.geteuid(), os.getegid()):
-        os.chown(draft, state.st_uid, state.st_gid)
-    draft.chmod(S_IMODE(state.st_mode) & 0o040 | 0o600)
+        os.fchown(descriptor, state.st_uid, state.st_gid)
+    os.fchmod(descriptor, S_IMODE(state.st_mode) & 0o040 | 0o600)
+
+
+def _state_of_file(path: Path) -> os.stat_result | None:
+    """The state of a regular file; None for anything else, a link included."""
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None
+    return state if S_ISREG(state.st_mode) else None
+
+
+def _check_same_file(draft: Path, descriptor: int) -> None:
+    """What gets the file's name is what was written."""
+    state = _state_of_file(draft)
+    if state is None or not os.path.samestat(state, os.fstat(descriptor)):
+        raise OSError(errno.EBUSY, f"somebody put another file in the place of {draft}")
 
 
 def _keep_name(path: Path) -> None:
@@ -116,9 +152,10 @@ def _keep_name(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, _NEW_FILE, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        path.chmod(0o600)
+        if os.name == "posix":
+            os.fchmod(descriptor, 0o600)  # the umask may have taken bits from the owner too
         file.write(content)
         file.flush()
         os.fsync(descriptor)

@@ -233,6 +233,38 @@ class TestReplacing:
         state = path.stat()
         assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (4711, 4712, 0o600)
 
+    def test_a_file_that_is_put_in_the_place_of_the_draft_is_left_alone(self, path: Path) -> None:
+        """Whoever owns the folder could otherwise be given any file of root's, who runs the command."""
+        file = KeyFile(path)
+        add(file, 0)
+        before, elsewhere = path.read_bytes(), path.with_name("elsewhere")
+        elsewhere.write_bytes(b"of somebody else")
+        elsewhere.chmod(0o644)
+
+        def swap_meanwhile(keys: tuple[RingKey, ...]) -> list[RingKey]:
+            draft = path.with_name(".keys.new")
+            draft.unlink()
+            draft.symlink_to(elsewhere)
+            if os.geteuid() == 0:
+                os.chown(path, 4711, 4712)
+            return [*keys, RingKey(NEW)]
+
+        owner = elsewhere.stat().st_uid
+        with pytest.raises(ConfigurationError, match="another file in the place of"):
+            file.change(swap_meanwhile)
+        state = elsewhere.stat()
+        assert (state.st_uid, state.st_mode & 0o777, elsewhere.read_bytes()) == (owner, 0o644, b"of somebody else")
+        assert path.read_bytes() == before
+
+    def test_what_a_link_leads_to_is_not_ours_to_close(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        elsewhere = path.with_name("elsewhere")
+        elsewhere.write_bytes(RAW)
+        elsewhere.chmod(0o644)
+        path.symlink_to(elsewhere)
+        KeyFile(path, generated=True).tighten()
+        assert elsewhere.stat().st_mode & 0o777 == 0o644
+        assert "can be read by every user" in caplog.text
+
     def test_a_draft_that_was_left_behind_is_told_of(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("vestibule.keys.private_files._PATIENCE_SECONDS", 0)
         path.with_name(".keys.new").touch()
