@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -74,7 +75,7 @@ class KeyRing:
         """A ring of one secret or several, the current one first.
 
         Raises:
-            ConfigurationError: there is none, or one is empty.
+            ConfigurationError: there is none, or one is empty, or the name of a file.
         """
         listed = [secrets] if isinstance(secrets, str | bytes) else list(secrets)
         if not all(isinstance(secret, str | bytes) for secret in listed):
@@ -82,6 +83,8 @@ class KeyRing:
         if not listed or not all(listed):
             raise ConfigurationError("jwt_signing_key must hold at least one secret, and none of them may be empty.")
         distinct = dict.fromkeys(secret.encode() if isinstance(secret, str) else secret for secret in listed)
+        for secret in distinct:
+            _check_is_no_file(secret, "jwt_signing_key")
         return cls.of([RingKey(secret) for secret in distinct])
 
     @classmethod
@@ -213,11 +216,12 @@ def check_secret_strength(secret: str | bytes, public_url: str, name: str = "jwt
         name: of the option that it is.
 
     Raises:
-        ConfigurationError: it is empty; or, on a public URL, under 32 bytes or a well-known placeholder.
+        ConfigurationError: it is empty, or the name of a file; or, on a public URL, under 32 bytes or a well-known placeholder.
     """
     data = secret.encode() if isinstance(secret, str) else secret
     if not data:
         raise ConfigurationError(f"{name} is empty; leave it out, or set 32 random bytes.")
+    _check_is_no_file(data, name)
     weakness = _weakness(data)
     if not weakness:
         return
@@ -225,6 +229,16 @@ def check_secret_strength(secret: str | bytes, public_url: str, name: str = "jwt
     if uri is None or not uri.is_loopback:
         raise ConfigurationError(f"{name} {weakness}; use 32 random bytes, e.g. from: openssl rand -base64 32")
     _log.warning("%s %s; that is accepted on a loopback URL only", name, weakness)
+
+
+def _check_is_no_file(secret: bytes, name: str) -> None:
+    """A path that is taken for a secret, for a quote or a blank around it or because it stands in a list, is one that anybody can guess."""
+    text = secret.decode("utf-8", "replace").strip(" \t\r\n\"'")
+    if text.lower().startswith("file:") or (os.path.isabs(text) and os.path.exists(text)):
+        raise ConfigurationError(
+            f"{name} is the name of a file, where a secret is expected. A key file is named alone, as text without blanks or quotes "
+            "around it: jwt_signing_key = file:///path/to/keys"
+        )
 
 
 def _weakness(secret: bytes) -> str:

@@ -110,3 +110,23 @@ def test_a_strong_secret_passes_in_silence(caplog: pytest.LogCaptureFixture) -> 
 def test_an_empty_secret_is_never_accepted(url: str) -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         check_secret_strength("", url)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        '"file:///var/lib/vestibule/secrets/keys.json"',
+        " file:///var/lib/vestibule/secrets/keys.json",
+        "FILE:///var/lib/vestibule/secrets/keys.json",
+        b"file:///var/lib/vestibule/secrets/keys.json",
+        ["file:///var/lib/vestibule/secrets/keys.json"],
+        __file__,
+        f"'{__file__}'\n".encode(),
+    ],
+)
+def test_the_name_of_a_file_is_never_a_secret(secret: str | bytes | list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="A key file is named alone"):
+        KeyRing.from_secrets(secret)
+    for item in secret if isinstance(secret, list) else [secret]:
+        with pytest.raises(ConfigurationError, match="A key file is named alone"):
+            check_secret_strength(item, "http://localhost:8000")
