@@ -170,7 +170,8 @@ class KeyFile:
 class WatchedKeys:
     """The keys of a file, read anew when it changes: a :class:`~vestibule.keys.keyring.KeySource`.
 
-    While the file is missing or damaged, the keys that were read last stay in force; the log and an ``operator`` event say so once.
+    While the file is missing or damaged, or holds none of the keys in force, these stay so; the log and an ``operator`` event say so
+    once. A rotation always leaves one of them: the next key was in the file before it took over.
 
     Raises:
         ConfigurationError: it cannot be read at the start.
@@ -181,6 +182,7 @@ class WatchedKeys:
         self._file = file
         self._mark = file.mark()  # before reading: what changes meanwhile is read again
         self._keys = file.read()
+        self._refused: tuple[Mark, str] | None = None
 
     def keys(self) -> tuple[RingKey, ...]:
         try:
@@ -193,9 +195,31 @@ class WatchedKeys:
 
     def _read_changes(self) -> None:
         mark = self._file.mark()
+        if self._refused is not None and self._refused[0] == mark:
+            raise ConfigurationError(self._refused[1])
         if mark != self._mark:
-            self._keys, self._mark = self._file.read(), mark
+            self._keys, self._mark = self._read(mark), mark
             _log.info("the keys in %s have changed: %s", self._file.path, ", ".join(key.id for key in self._keys))
+        self._refused = None
+
+    def _read(self, mark: Mark) -> tuple[RingKey, ...]:
+        """What is damaged stays so until the file changes; what could not be read at all may be readable the next time."""
+        try:
+            keys = self._file.read()
+            self._check_related(keys)
+        except ConfigurationError as error:
+            if not isinstance(error.__cause__, OSError):
+                self._refused = mark, str(error)
+            raise
+        return keys
+
+    def _check_related(self, keys: Sequence[RingKey]) -> None:
+        """Else another file was put there, and all sessions would end."""
+        if {key.key_id for key in keys}.isdisjoint(key.key_id for key in self._keys):
+            raise ConfigurationError(
+                f"The signing key file {self._file.path} holds none of the keys in force: put one of them back beside the new ones, or "
+                "restart to end all sessions."
+            )
 
     def _end_of_trouble(self) -> None:
         if self.trouble:

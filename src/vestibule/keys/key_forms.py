@@ -2,8 +2,9 @@
 
 ============  ======================================================================================================
 document      JSON: ``{"keys": [{"id", "secret", "created_at", "active_from", "only_registrations"}]}``; the one that is written
-lines         text, one secret a line, the first signs: what a secret manager usually mounts
-raw           the bytes of one secret: what earlier releases generated
+lines         text, one secret a line, the first signs: what a secret manager usually mounts; a line that begins with # is a comment
+raw           the 32 bytes of one secret: what earlier releases generated
+foreign       anything else, such as text in another encoding than UTF-8: no key
 ============  ======================================================================================================
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -24,7 +26,8 @@ __all__ = ["MAX_BYTES", "SECRET_BYTES", "Form", "form_of", "read_keys", "write_k
 MAX_BYTES: Final = 64 * 1024
 SECRET_BYTES: Final = 32
 
-_DOCUMENT_BEGINS: Final = re.compile(rb'\s*\{\s*"')
+_DOCUMENT_BEGINS: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"')
+_ASSIGNMENT: Final = re.compile(r"[\w.-]+=(?!=?$)")  # base64 has its "=" at the end
 
 
 class Form(Enum):
@@ -33,6 +36,7 @@ class Form(Enum):
     DOCUMENT = auto()
     LINES = auto()
     RAW = auto()
+    FOREIGN = auto()
 
 
 def form_of(content: bytes, *, generated: bool) -> Form:
@@ -45,11 +49,21 @@ def form_of(content: bytes, *, generated: bool) -> Form:
             taken byte for byte, a line break at its end included.
     """
     text = _text(content)
+    if _is_wide(content):
+        return Form.FOREIGN
     if text is None and len(content) == SECRET_BYTES:
         return Form.RAW  # random bytes may begin as a document does
     if _DOCUMENT_BEGINS.match(content) or (text or "").lstrip().startswith("{"):
         return Form.DOCUMENT
-    return Form.RAW if generated or text is None else Form.LINES
+    if generated:
+        return Form.RAW
+    return Form.FOREIGN if text is None else Form.LINES
+
+
+def _is_wide(content: bytes) -> bool:
+    """Whether it looks like UTF-16 or UTF-32, as some editors write it. Of 32 random bytes hardly two are zero."""
+    has_mark = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) and len(content) != SECRET_BYTES
+    return has_mark or content.count(0) * 4 >= len(content)
 
 
 def read_keys(content: bytes, *, generated: bool) -> tuple[RingKey, ...]:
@@ -85,7 +99,7 @@ def _as_entry(key: RingKey) -> dict[str, Any]:
 
 def _read_document(content: bytes) -> list[RingKey]:
     try:
-        entries = read_json_object(content).get("keys")
+        entries = read_json_object(content.removeprefix(BOM_UTF8)).get("keys")
     except ValueError:
         raise ValueError("it is not a whole JSON document") from None
     if not isinstance(entries, list) or not entries:
@@ -121,8 +135,21 @@ def _time(value: Any, number: int) -> float | None:
 def _read_lines(content: bytes) -> list[RingKey]:
     """A PEM file was always one secret; its lines are not, and the first is known to everybody."""
     text = _text(content) or ""
-    lines = [text] if "-----BEGIN" in text else text.splitlines()
-    return [RingKey(secret.encode()) for line in lines if (secret := line.strip("\r\n")).strip()]
+    if "-----BEGIN" in text:
+        return [RingKey(text.strip("\r\n").encode())]
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    return [RingKey(_secret_of_line(line, number)) for number, line in lines]
+
+
+def _secret_of_line(line: str, number: int) -> bytes:
+    """Prose and settings are no secrets: whoever puts them into a key file took it for another."""
+    if any(character.isspace() for character in line) or _ASSIGNMENT.match(line):
+        raise ValueError(f"line {number} is no bare secret: it has a blank in it or sets a name; a comment begins with #")
+    return line.encode()
+
+
+def _read_foreign(content: bytes) -> list[RingKey]:
+    raise ValueError("it is neither UTF-8 text nor a secret of 32 bytes")
 
 
 def _read_raw(content: bytes) -> list[RingKey]:
@@ -133,10 +160,15 @@ def _read_raw(content: bytes) -> list[RingKey]:
 
 def _text(content: bytes) -> str | None:
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
     return text if all(character.isprintable() or character in "\r\n\t" for character in text) else None
 
 
-_READERS: Final = {Form.DOCUMENT: _read_document, Form.LINES: _read_lines, Form.RAW: _read_raw}
+_READERS: Final = {
+    Form.DOCUMENT: _read_document,
+    Form.LINES: _read_lines,
+    Form.RAW: _read_raw,
+    Form.FOREIGN: _read_foreign,
+}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +24,7 @@ from vestibule.keys.ring_key import RingKey
 from vestibule.keys.sealing import Sealer
 from vestibule.testing import FakeClock
 
-OLD, NEW = b"old secret " * 4, b"new secret " * 4
+OLD, NEW = b"old-secret-" * 4, b"new-secret-" * 4
 RAW = bytes(range(200, 232))
 
 
@@ -121,6 +123,43 @@ class TestForms:
             file.change(lambda keys: [*keys, RingKey(NEW)])
         assert path.read_bytes() == content
         assert os.listdir(path.parent) == ["keys"]
+
+    @pytest.mark.parametrize("generated", [True, False])
+    def test_a_document_that_an_editor_gave_a_mark_in_front_stays_one(self, path: Path, generated: bool) -> None:
+        path.write_bytes(b"\xef\xbb\xbf" + write_keys([RingKey(OLD)]))
+        assert secrets_in(path, generated=generated) == [OLD]
+
+    @pytest.mark.parametrize("generated", [True, False])
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+    @pytest.mark.parametrize("text", [write_keys([RingKey(OLD)]).decode(), OLD.decode(), "only16characters"])
+    def test_text_in_another_encoding_is_no_secret(self, path: Path, encoding: str, text: str, generated: bool) -> None:
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(ConfigurationError, match="neither UTF-8 text nor"):
+            KeyFile(path, generated=generated).read()
+
+    def test_bytes_of_another_length_are_no_secret_of_an_operators_file(self, path: Path) -> None:
+        path.write_bytes(RAW * 2)
+        with pytest.raises(ConfigurationError, match="neither UTF-8 text nor"):
+            KeyFile(path).read()
+
+    def test_comments_among_lines_are_no_secrets(self, path: Path) -> None:
+        path.write_bytes(b"\xef\xbb\xbf# keys of production, changed every quarter\n" + NEW + b"\n# the one before\n" + OLD)
+        assert secrets_in(path) == [NEW, OLD]
+
+    @pytest.mark.parametrize(
+        "line", ["keys of production, changed every quarter", "JWT_SIGNING_KEY=/etc/vestibule/keys.json", f"{OLD.decode()} "]
+    )
+    def test_prose_and_settings_are_no_secrets(self, path: Path, line: str) -> None:
+        path.write_text(f"{NEW.decode()}\n{line}\n")
+        with pytest.raises(ConfigurationError, match="line 2 is no bare secret") as caught:
+            KeyFile(path).read()
+        assert line.strip() not in str(caught.value)
+
+    @pytest.mark.parametrize("count", [30, 31, 32])
+    def test_base64_is_a_secret_with_its_padding(self, path: Path, count: int) -> None:
+        secret = b64encode(bytes(range(count)))
+        path.write_bytes(secret + b"\n")
+        assert secrets_in(path) == [secret]
 
     def test_a_flipped_bit_is_noticed(self, path: Path) -> None:
         document = json.loads(write_keys([RingKey(OLD)]))
@@ -384,7 +423,7 @@ class TestWatching:
         clock.advance(LOOK_SECONDS)
         assert (len(ring), told) == (1, [1])
 
-    @pytest.mark.parametrize("content", [b"", b"{", RAW[:20], None])
+    @pytest.mark.parametrize("content", [b"", b"{", RAW[:20], RAW, write_keys([RingKey(NEW)]), None])
     def test_while_the_file_is_damaged_the_keys_in_force_stay_and_it_is_told_once(
         self, path: Path, clock: FakeClock, events: list[Event], caplog: pytest.LogCaptureFixture, content: bytes | None
     ) -> None:
@@ -432,3 +471,42 @@ class TestWatching:
         key = ring.current
         clock.advance(100 * LOOK_SECONDS)
         assert ring.current is key
+
+    def test_a_damaged_file_is_read_once_however_much_garbage_comes(self, path: Path, clock: FakeClock) -> None:
+        read: list[bytes] = []
+
+        class CountedFile(KeyFile):
+            def read(self) -> tuple[RingKey, ...]:
+                read.append(self.path.read_bytes())
+                return super().read()
+
+        file = CountedFile(path)
+        add(file, clock.now())
+        ring = KeyRing(WatchedKeys(file), clock)
+        good = path.read_bytes()
+        replace(path, b"{")
+        read.clear()
+        for _ in range(5):
+            assert not ring.mac_fits("code", b"data", b"garbage of a length")
+        assert read == [b"{"]
+        assert "damaged" in ring.trouble
+        replace(path, good)
+        assert not ring.mac_fits("code", b"data", b"garbage of a length")
+        assert ring.trouble == ""
+
+    def test_what_could_not_be_read_at_all_is_tried_again(self, path: Path, clock: FakeClock) -> None:
+        """The file does not change by it that a process has files to spare again."""
+        file = KeyFile(path)
+        add(file, clock.now())
+        ring = KeyRing(WatchedKeys(file), clock)
+        add(file, clock.now())
+        clock.advance(LOOK_SECONDS)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            trouble = ring.trouble
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert "Too many open files" in trouble
+        clock.advance(LOOK_SECONDS)
+        assert (ring.trouble, len(ring)) == ("", 2)
