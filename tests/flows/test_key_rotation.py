@@ -418,6 +418,23 @@ async def test_a_lost_answer_counts_as_held(stage: Stage, keys: Keys):
     assert (await keys.use()).sessions[old] == 0
 
 
+async def test_a_session_hangs_from_the_key_of_the_last_answer(stage: Stage, keys: Keys):
+    """The retry comes after the new key took over, and is answered with a token of that."""
+    client = await stage.signed_in()
+    old = keys.ids[-1]
+    await keys.new(LOOK_SECONDS + 10)
+    stage.clock.advance(LOOK_SECONDS)
+    before = client.tokens["refresh_token"]
+    await client.refresh()
+    stage.clock.advance(15)
+    await client.refresh(refresh_token=before)
+    stage.clock.advance(2 * ACCESS_TOKEN_SECONDS)
+    assert (await keys.use()).sessions[old] == 0
+    await keys.retire(old)  # asks nothing
+    stage.clock.advance(LOOK_SECONDS)
+    assert await _works(client.refresh())
+
+
 async def test_sessions_of_an_earlier_release_hang_from_the_oldest_key(stage: Stage, keys: Keys):
     await stage.signed_in()
     records = SealedRecords(stage.store, Sealer(KeyRing.of(KeyFile(keys.path).read(), stage.clock)))

@@ -107,7 +107,8 @@ def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: Key
     if grant.lacks_its_key and key is None:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "it does not open the data key of its grant")
     if _standing(rotation, presented.token) is _Standing.PREVIOUS:
-        return replace(grant, rotation=replace(rotation, retries=rotation.retries + 1), data_key=key)
+        again = replace(rotation, retries=rotation.retries + 1, ring_key=keyring.current.id)  # the successor is made anew
+        return replace(grant, rotation=again, data_key=key)
     salt = secrets.token_urlsafe(32)
     successor = presented.token.successor(keyring, salt)
     advanced = Rotation(
