@@ -452,6 +452,26 @@ async def test_sessions_of_an_earlier_release_hang_from_the_oldest_key(stage: St
         await keys.retire(oldest)
 
 
+async def test_with_a_compromised_key_the_sessions_of_its_clients_end(
+    stage: Stage, keys: Keys, capsys: pytest.CaptureFixture[str]
+):
+    """Their tokens are of the newer key, but nobody knows the client any more that could refresh them."""
+    of_old = await stage.signed_in()
+    old = await keys.rotate()
+    of_new = await stage.signed_in()
+    await of_old.refresh()
+    stage.clock.advance(61)
+    assert (await keys.use()).sessions[old] == 0
+    await keys.retire(old, compromised=True, yes=True)
+    said = capsys.readouterr().out
+    assert "1 sessions are of clients that registered with it: they end too." in said
+    assert "1 sessions were ended" in said
+    stage.clock.advance(LOOK_SECONDS)
+    assert [await call_status(client) for client in (of_old, of_new)] == [401, 200]
+    left = await stage.auth.hall.listing.of_user("alice")
+    assert [grant.client_id for grant in left if not grant.ended] == [of_new.registration["client_id"]]
+
+
 async def test_the_key_that_signs_stays(stage: Stage, keys: Keys):
     [only] = keys.ids
     for compromised in (False, True):

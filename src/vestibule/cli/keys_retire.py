@@ -99,7 +99,8 @@ class _Case:
         sessions whose tokens are closed anyway.
         """
         click.echo(_CLOSES)
-        for remark in self._sessions(with_store(self.place, self.clock, self.keys, key_use)):
+        use = with_store(self.place, self.clock, self.keys, key_use)
+        for remark in [*self._sessions(use), *self._registrations(use)]:
             click.echo(remark)
         if not yes:
             click.confirm("Remove it now?", abort=True)
@@ -146,6 +147,10 @@ class _Case:
             [f"{count} sessions hold a refresh token or code made with it: these users have to sign in again."] if count else []
         )
 
+    def _registrations(self, use: KeyUse | None) -> list[str]:
+        count = use.registered[self.key.id] if use is not None else 0
+        return [f"{count} sessions are of clients that registered with it: they end too."] if count else []
+
     async def _save(self, records: SealedRecords, clock: Clock) -> tuple[int, int]:
         """Seal its records anew and end what cannot go on without it; gives how many each."""
         sealed = await reseal(records, self.key.id, clock)
@@ -157,7 +162,7 @@ class _Case:
 
     async def _clean(self, records: SealedRecords, clock: Clock) -> tuple[int, int]:
         sealed = await reseal(records, self.key.id, clock)
-        return sealed, await end_sessions(records, Grants(records, clock), self._ids, clock)
+        return sealed, await end_sessions(records, Grants(records, clock), self._ids, clock, registrations=True)
 
     def _tell(self, done: tuple[int, int] | None) -> None:
         if done is not None:

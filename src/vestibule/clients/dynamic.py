@@ -16,10 +16,10 @@ from vestibule.clients.model import Client
 from vestibule.errors import OAuthError
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
-from vestibule.keys.sealing import Sealer
+from vestibule.keys.sealing import Sealer, sealed_by
 from vestibule.protocol.registration import SECRET_METHODS, ClientMetadata
 
-__all__ = ["DynamicClients"]
+__all__ = ["DynamicClients", "registered_with"]
 
 _PREFIX: Final = "vc_"  # never https://, so that it cannot be taken for a document's URL
 _ID_PURPOSE: Final = "client-id"
@@ -38,6 +38,12 @@ _WORDS: Final = (
     b'"token_endpoint_auth_method":"client_secret_basic","client_secret_post","none",'
     b'"grant_types":["authorization_code","refresh_token"],"response_types":["code"],'
 )
+
+
+def registered_with(client_id: str) -> str:
+    """The id of the key that sealed a registration, which is not opened; empty for a client that did not register itself."""
+    sealed = base64url.decode(client_id.removeprefix(_PREFIX)) if client_id.startswith(_PREFIX) else None
+    return sealed_by(sealed) if sealed else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from dataclasses import dataclass, field
 from typing import Final
 
 from vestibule import reasons
+from vestibule.clients.dynamic import registered_with
 from vestibule.clock import Clock
 from vestibule.grants.model import Grant
 from vestibule.grants.refresh import RETRY_SECONDS
@@ -37,16 +38,20 @@ class KeyUse:
     Attributes:
         records: how many records it sealed.
         sessions: how many living sessions cannot go on without it.
+        registered: of how many living sessions the client was registered with it.
         last_made: when the youngest of their tokens was made with it; seconds since the epoch.
     """
 
     records: Counter[str] = field(default_factory=Counter)
     sessions: Counter[str] = field(default_factory=Counter)
+    registered: Counter[str] = field(default_factory=Counter)
     last_made: dict[str, float] = field(default_factory=dict)
 
     def add(self, grant: Grant, now: float) -> None:
         """Count a grant."""
         self.sessions.update(needed_keys(grant, now))
+        if _is_living(grant, now):
+            self.registered[registered_with(grant.client_id)] += 1
         if grant.rotation is not None:
             key, made = grant.rotation.ring_key, grant.rotation.rotated_at
             self.last_made[key] = max(made, self.last_made.get(key, made))
@@ -74,7 +79,7 @@ def needed_keys(grant: Grant, now: float) -> frozenset[str]:
     token, that of its code, which is as old as its access token or older.
     """
     rotation = grant.rotation
-    if grant.ended or grant.expires_at <= now:
+    if not _is_living(grant, now):
         return frozenset()
     if rotation is None:
         return frozenset({grant.code.ring_key})
@@ -109,8 +114,13 @@ async def reseal(records: SealedRecords, key_id: str, clock: Clock) -> int:
     return await _count(records.store.scan(""), lambda record: sealed_by(record.value) == key_id, seal_anew)
 
 
-async def end_sessions(records: SealedRecords, grants: Grants, key_ids: Collection[str], clock: Clock) -> int:
+async def end_sessions(
+    records: SealedRecords, grants: Grants, key_ids: Set[str], clock: Clock, *, registrations: bool = False
+) -> int:
     """End the sessions that cannot go on without these keys: nobody can use them, so they shall not keep the provider's tokens.
+
+    Args:
+        registrations: whether what clients registered with these keys counts no more either: none of them can refresh again.
 
     Returns:
         How many sessions that were.
@@ -120,6 +130,8 @@ async def end_sessions(records: SealedRecords, grants: Grants, key_ids: Collecti
     """
 
     def needs_them(grant: Grant) -> bool:
+        if registrations and _is_living(grant, clock.now()) and registered_with(grant.client_id) in key_ids - {UNKNOWN}:
+            return True
         return not needed_keys(grant, clock.now()).isdisjoint(key_ids)
 
     def rule(grant: Grant) -> Grant:
@@ -134,6 +146,10 @@ async def end_sessions(records: SealedRecords, grants: Grants, key_ids: Collecti
         return ended is not None and ended.ended == reasons.KEY_RETIRED.code
 
     return await _count(records.store.scan("grant/"), lambda record: True, end)
+
+
+def _is_living(grant: Grant, now: float) -> bool:
+    return not grant.ended and grant.expires_at > now
 
 
 def _grant(records: SealedRecords, key: str, record: Record) -> Grant | None:
