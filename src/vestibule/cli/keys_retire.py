@@ -22,6 +22,7 @@ from vestibule.storage.sealed import SealedRecords
 __all__ = ["retire_key"]
 
 _NO_STORE: Final = "No store was looked into (--url): sessions whose records it sealed end, and how many is not known."
+_WRONG_STORE: Final = "No record in the store was sealed with any key of the file: it is empty, or not the server's (another URL, prefix or table)."
 _CLOCKS_DIFFER: Final = 30  # seconds
 _CLOSES: Final = (
     "What was made with it is closed at once: access tokens, refresh tokens, codes, registrations of clients (they register anew), "
@@ -142,6 +143,8 @@ class _Case:
     def _sessions(self, use: KeyUse | None) -> list[str]:
         if use is None:
             return [_NO_STORE]
+        if not any(use.records[key.id] for key in self.keys):
+            return [_WRONG_STORE]
         count = sum(use.sessions[key_id] for key_id in self._ids)
         return (
             [f"{count} sessions hold a refresh token or code made with it: these users have to sign in again."] if count else []

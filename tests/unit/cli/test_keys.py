@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vestibule.cli import main
+from vestibule.clock import SystemClock
 from vestibule.keys import base64url
 from vestibule.keys.key_file import KeyFile
 from vestibule.keys.keyring import KeyRing
+from vestibule.keys.ring_key import RingKey
 from vestibule.keys.sealing import Sealer
 from vestibule.storage.locate import default_path
 from vestibule.storage.sealed import SealedRecords
@@ -115,6 +117,24 @@ def test_the_generated_file_and_the_default_store_are_found(keys: Terminal, conf
     retired = keys("retire", old, "--yes")
     assert "3 records were sealed anew, 0 sessions were ended." in retired.output
     assert [(row[0], row[-2]) for row in keys.rows()] == [(new, "3"), (old, "0")]
+
+
+def test_a_store_of_another_server_is_asked_about(keys: Terminal, folder: Path):
+    """Else its few foreign records would be counted as nothing to save, and those of the right store were lost."""
+    where = ["--file", str(folder / "keys.json"), "--url", f"sqlite:///{folder / 'other.sqlite3'}"]
+    write_record(folder / "other.sqlite3", b"of another server")
+    old, _ = keys("new", *where[:2]).output[:8], keys("new", *where[:2], "--in", "0")
+    time = SystemClock().now() - 2 * 3600  # nothing else is to be asked about
+    KeyFile(folder / "keys.json").change(
+        lambda listed: [RingKey(key.secret, active_from=time + number) for number, key in enumerate(listed)]
+    )
+    for flags in ([], ["--compromised"]):
+        refused = keys("retire", old, *where, *flags, answer="n\n")
+        assert "No record in the store was sealed with any key of the file" in refused.output
+        assert refused.exit_code == 1
+    write_record(folder / "other.sqlite3", KeyFile(folder / "keys.json").read()[1].secret, "spent/own")
+    retired = keys("retire", old, *where)
+    assert (retired.exit_code, "No record in the store" in retired.output) == (0, False)
 
 
 @pytest.mark.parametrize("storage", ["sqlite:///state/own.sqlite3", "memory://"])
