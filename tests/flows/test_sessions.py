@@ -321,6 +321,19 @@ async def test_a_user_whom_the_provider_does_not_name_has_no_list(stage: Stage):
     assert await index_keys(stage) == before
 
 
+async def test_a_list_that_does_not_open_is_begun_anew(stage: Stage, clock: FakeClock):
+    """Its key has gone, or somebody wrote there."""
+    await stage.signed_in()
+    [key] = await index_keys(stage)
+    record = await stage.store.inner.get(key)
+    assert record is not None
+    assert await stage.store.inner.swap(key, record.version, b"junk", LIFE)
+    assert await sessions(stage) == []
+    clock.advance(1)
+    await stage.signed_in(client_name="second")
+    assert [grant.client_name for grant in await sessions(stage)] == ["second"]
+
+
 # --- the cap --------------------------------------------------------------------------------------------------------------------
 
 
