@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ from vestibule import OIDCConfiguration, OIDCProxy, get_access_token, reasons
 from vestibule.errors import Unavailable
 from vestibule.events import Event
 from vestibule.storage.memory import MemoryStore
-from vestibule.storage.protocol import Store
+from vestibule.storage.protocol import Record, Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
 from vestibule.testing.client import Attempt
 from vestibule.testing.provider.model import DEFAULT_CLIENT
@@ -56,6 +56,11 @@ class FaultyStore(WrappedStore):
         self.calls.append(verb)
         if verb in self.broken:
             raise Unavailable(reasons.STORE_UNAVAILABLE, "out of order", retry_after=7)
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:
+        await self.before("scan", prefix)
+        async for found in super().scan(prefix):
+            yield found
 
 
 async def _echo(request: Request) -> Response:
