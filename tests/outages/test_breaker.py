@@ -18,7 +18,7 @@ from vestibule.errors import Unavailable
 from vestibule.events import Event
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
-from vestibule.storage.breaker import PAUSE_SECONDS
+from vestibule.storage.breaker import PAUSE_SECONDS, TRIAL_SECONDS
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.redis import RedisStore
@@ -102,6 +102,37 @@ async def test_a_trial_that_nobody_waits_for_any_more_makes_way_for_the_next(
     await asyncio.gather(trial, return_exceptions=True)
     store.frozen = set()
     clock.advance(PAUSE_SECONDS)
+    assert await records.get("a/1") is None
+
+
+class HangingStore(FrozenStore):
+    """Never answers again what is asked while it hangs: there are stores without a time-out of their own."""
+
+    hangs = False
+
+    async def before(self, verb: str, key: str) -> None:
+        await super().before(verb, key)
+        if self.hangs:
+            await asyncio.Event().wait()
+
+
+async def test_a_trial_that_never_ends_makes_way_for_the_next(clock: FakeClock) -> None:
+    store = HangingStore(clock)
+    records = SealedRecords(store, Sealer(KeyRing.from_secrets("a key that is long enough for this test")), clock)
+    store.frozen = {"get"}
+    await refused(records)
+    clock.advance(PAUSE_SECONDS)
+    store.frozen, store.hangs = set(), True
+    trial = asyncio.ensure_future(records.get("a/1"))
+    await asyncio.sleep(0)
+    store.hangs = False
+    clock.advance(TRIAL_SECONDS - 0.1)
+    await refused(records)
+    clock.advance(0.1)
+    assert await records.get("a/1") is None
+    assert await records.get("a/2") is None
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
     assert await records.get("a/1") is None
 
 
