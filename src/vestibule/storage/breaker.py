@@ -14,6 +14,7 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.condition import Condition
 from vestibule.errors import Unavailable
+from vestibule.storage.protocol import RecordBusy
 
 __all__ = ["PAUSE_SECONDS", "SLOW_SECONDS", "TRIAL_SECONDS", "Breaker"]
 
@@ -56,6 +57,8 @@ class Breaker:
         began = self._clock.now()
         try:
             answer = await verb(*arguments, **named)
+        except RecordBusy:
+            raise  # the store has answered
         except Unavailable as error:
             self._failed(error, began)
             raise
