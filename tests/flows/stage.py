@@ -45,16 +45,23 @@ class KnownProxy(OIDCProxy):
 
 
 class FaultyStore(WrappedStore):
-    """A store whose verbs fail on order."""
+    """A store whose verbs fail on order.
+
+    Attributes:
+        broken: these verbs.
+        broken_keys: all verbs, on keys that begin so; empty: none.
+        calls: the verbs so far.
+    """
 
     def __init__(self, inner: Store) -> None:
         super().__init__(inner)
         self.broken: set[str] = set()
+        self.broken_keys = ""
         self.calls: list[str] = []
 
     async def before(self, verb: str, key: str) -> None:
         self.calls.append(verb)
-        if verb in self.broken:
+        if verb in self.broken or (self.broken_keys and key.startswith(self.broken_keys)):
             raise Unavailable(reasons.STORE_UNAVAILABLE, "out of order", retry_after=7)
 
     async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:

@@ -132,21 +132,27 @@ class Listing:
         return await self._grants.load(grant_id)
 
     async def has_another(self, grant: Grant) -> bool:
-        """Whether the user of `grant` has another session that lives.
+        """Whether the user of `grant` has another session that lives. A sign-in that no client came for is none yet.
 
         Raises:
             Unavailable: the store does not answer.
         """
         if not grant.has_user:
             return False
-        entries, now = await self._index.entries(grant.subject), self._clock.now()
+        entries = await self._index.entries(grant.subject)
         for grant_id in sorted(
             entries.keys() - {grant.id}, key=entries.__getitem__
         ):  # whoever ends them all begins with the newest
-            other = await self._grants.load(grant_id)
-            if other is not None and other.subject == grant.subject and other.is_alive(now):
+            if await self._is_in_use(grant_id, grant.subject):
                 return True
         return False
+
+    async def _is_in_use(self, grant_id: str, subject: str) -> bool:
+        try:
+            grant = await self._grants.load(grant_id)
+        except RecordTooNew:
+            return True  # it is there, and whoever wrote it knows whether it lives
+        return grant is not None and grant.subject == subject and grant.is_redeemed and grant.is_alive(self._clock.now())
 
     async def add(self, grant: Grant) -> Grant:
         """Enter a session that is about to be written; gives it as it is to be written.
