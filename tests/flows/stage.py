@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ from vestibule import OIDCConfiguration, OIDCProxy, get_access_token, reasons
 from vestibule.errors import Unavailable
 from vestibule.events import Event
 from vestibule.storage.memory import MemoryStore
-from vestibule.storage.protocol import Store
+from vestibule.storage.protocol import Record, Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
 from vestibule.testing.client import Attempt
 from vestibule.testing.provider.model import DEFAULT_CLIENT
@@ -45,17 +45,29 @@ class KnownProxy(OIDCProxy):
 
 
 class FaultyStore(WrappedStore):
-    """A store whose verbs fail on order."""
+    """A store whose verbs fail on order.
+
+    Attributes:
+        broken: these verbs.
+        broken_keys: all verbs, on keys that begin so; empty: none.
+        calls: the verbs so far.
+    """
 
     def __init__(self, inner: Store) -> None:
         super().__init__(inner)
         self.broken: set[str] = set()
+        self.broken_keys = ""
         self.calls: list[str] = []
 
     async def before(self, verb: str, key: str) -> None:
         self.calls.append(verb)
-        if verb in self.broken:
+        if verb in self.broken or (self.broken_keys and key.startswith(self.broken_keys)):
             raise Unavailable(reasons.STORE_UNAVAILABLE, "out of order", retry_after=7)
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:
+        await self.before("scan", prefix)
+        async for found in super().scan(prefix):
+            yield found
 
 
 async def _echo(request: Request) -> Response:

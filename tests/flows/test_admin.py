@@ -215,7 +215,7 @@ async def test_other_methods_do_nothing(stage: Stage, method: str):
 async def test_a_store_that_is_away_is_503(stage: Stage):
     await stage.signed_in()
     [session] = await ids(stage)
-    stage.store.broken = {"get", "swap"}
+    stage.store.broken = {"get", "swap", "scan"}
     for method, path, query in (("GET", f"/{session}", {}), ("DELETE", f"/{session}", {}), ("GET", "", {"user": "alice"})):
         answer = await ask(stage, method, path, **query)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")

@@ -206,3 +206,20 @@ async def test_a_session_that_ran_out_is_not_another(stage: Stage, public: Scrip
     other = await stage.signed_in(user=public.user)
     await other.revoke()
     assert len(stage.provider.requests_to("revoke")) == 2
+
+
+async def test_a_sign_in_that_no_client_came_for_is_not_another(stage: Stage, public: ScriptedClient):
+    await stage.with_code(await stage.registered(user=public.user))
+    await public.revoke()
+    assert len(stage.provider.requests_to("revoke")) == 2
+
+
+async def test_a_store_that_cannot_tell_of_others_keeps_the_provider_from_nothing(stage: Stage, public: ScriptedClient):
+    """The session has ended: nobody will ask again."""
+    stage.store.broken_keys = "user/"
+    answer = await public.post_form(REVOKE, {"token": public.tokens["refresh_token"]})
+    assert answer.status_code == 200
+    assert len(stage.provider.requests_to("revoke")) == 2
+    [event] = [event for event in stage.events if event.name == "operator"]
+    assert event.reason == "store_unavailable"
+    assert await call_status(public) == 401

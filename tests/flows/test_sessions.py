@@ -16,6 +16,7 @@ from vestibule.events import Event
 from vestibule.grants.listing import MAX_SESSIONS
 from vestibule.grants.model import Grant, Listed
 from vestibule.grants.session_filter import SessionFilter
+from vestibule.grants.store import record_key
 from vestibule.storage.memory import MemoryStore
 from vestibule.testing import FakeClock, ScriptedClient
 
@@ -321,6 +322,19 @@ async def test_a_user_whom_the_provider_does_not_name_has_no_list(stage: Stage):
     assert await index_keys(stage) == before
 
 
+async def test_a_list_that_does_not_open_is_begun_anew(stage: Stage, clock: FakeClock):
+    """Its key has gone, or somebody wrote there."""
+    await stage.signed_in()
+    [key] = await index_keys(stage)
+    record = await stage.store.inner.get(key)
+    assert record is not None
+    assert await stage.store.inner.swap(key, record.version, b"junk", LIFE)
+    assert await sessions(stage) == []
+    clock.advance(1)
+    await stage.signed_in(client_name="second")
+    assert [grant.client_name for grant in await sessions(stage)] == ["second"]
+
+
 # --- the cap --------------------------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +370,23 @@ async def test_sessions_that_have_ended_make_room_before_living_ones(stage: Stag
     assert "session_limit" not in stage.reasons()
 
 
+async def test_sign_ins_that_nobody_came_for_make_room_before_sessions(staged: SetStage, clock: FakeClock):
+    stage = await staged(require_authorization_consent=False)
+    client = await stage.signed_in()
+    pattern = await session(stage)
+    listing, grants = stage.auth.hall.listing, stage.auth.hall.grants
+    for number in range(MAX_SESSIONS - 3):
+        await grants.create(await listing.add(replace(pattern, id=f"{number:022}", created_at=clock.now(), listed=None)))
+    for _ in range(4):
+        clock.advance(1)
+        await stage.with_code(await stage.registered(user=client.user))
+    assert await call_status(client) == 200
+    ended = [event.grant_id for event in stage.events if event.reason == "session_limit"]
+    assert len(ended) == 2
+    assert pattern.id not in ended
+    assert not any(grant_id.startswith("0") for grant_id in ended)
+
+
 # --- searches -------------------------------------------------------------------------------------------------------------------
 
 
@@ -382,12 +413,55 @@ async def test_an_operator_finds_sessions_by_user_client_and_age(stage: Stage, c
     assert await found(stage, client="cursor", ended=True) == ["bob"]
 
 
+async def test_a_search_by_user_finds_what_stands_in_no_list(stage: Stage):
+    """What an earlier release wrote, for example."""
+    await stage.signed_in(client_name="unlisted")
+    [key] = await index_keys(stage)
+    record = await stage.store.inner.get(key)
+    assert record is not None
+    assert await stage.store.inner.swap(key, record.version, None, 0)
+    await stage.signed_in(client_name="listed")
+    assert len(await sessions(stage)) == 1
+    assert await found(stage, user="alice") == ["alice", "alice"]
+
+
+async def test_a_subject_that_is_somebodys_address_hides_nobody(stage: Stage):
+    await stage.signed_in()
+    grant = await session(stage)
+    email = grant.claims["email"]
+    named_so = replace(grant, id="C" * 22, subject=email, claims={"email": "mallory@evil.example"}, listed=None)
+    assert await stage.auth.hall.grants.create(await stage.auth.hall.listing.add(named_so))
+    assert await found(stage, user=email) == sorted(["alice", email])
+
+
 async def test_a_search_passes_over_what_it_cannot_read(stage: Stage, caplog: pytest.LogCaptureFixture):
     await stage.signed_in()
     for number in range(3):
         await stage.store.inner.put_new(f"grant/{number}", b"junk", 60)
     assert await found(stage) == ["alice"]
     assert "3 records under grant/ do not open" in caplog.text
+
+
+async def later_release(stage: Stage, grant: Grant) -> None:
+    """Write the session's record anew as a later release would."""
+    records = stage.auth._built.records
+    held = await records.get(record_key(grant.id))
+    assert held is not None
+    assert await records.swap(record_key(grant.id), held[1], {**held[0], "format": 99}, LIFE)
+
+
+async def test_a_session_of_a_later_release_hides_no_other(stage: Stage, clock: FakeClock, caplog: pytest.LogCaptureFixture):
+    await stage.signed_in(client_name="first")
+    await later_release(stage, await session(stage))
+    clock.advance(1)
+    await stage.signed_in(client_name="second")
+    assert [grant.client_name for grant in await sessions(stage)] == ["second"]
+    caplog.clear()
+    assert await found(stage) == ["alice"]
+    assert "1 sessions were written by a later release" in caplog.text
+    clock.advance(700)
+    await sessions(stage)
+    assert len(await stage.auth.hall.listing._index.entries("alice")) == 2, "it is not taken for one that never came"
 
 
 async def test_a_store_that_is_away_is_no_empty_list(stage: Stage):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 import pytest
+from key_value.aio.stores.memory import MemoryStore as ForeignMemoryStore
 from tests.flows.stage import FaultyStore, set_stage
 from tests.outages.places import Place, is_over, shows
 from tests.outages.scene import call, refresh
@@ -18,7 +19,9 @@ from vestibule.errors import Unavailable
 from vestibule.events import Event
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
-from vestibule.storage.breaker import PAUSE_SECONDS
+from vestibule.storage.breaker import PAUSE_SECONDS, SLOW_SECONDS, TRIAL_SECONDS
+from vestibule.storage.key_value import KeyValueStore
+from vestibule.storage.lifted import LiftedStore
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.redis import RedisStore
@@ -103,6 +106,57 @@ async def test_a_trial_that_nobody_waits_for_any_more_makes_way_for_the_next(
     store.frozen = set()
     clock.advance(PAUSE_SECONDS)
     assert await records.get("a/1") is None
+
+
+class HangingStore(FrozenStore):
+    """Never answers again what is asked while it hangs: there are stores without a time-out of their own."""
+
+    hangs = False
+
+    async def before(self, verb: str, key: str) -> None:
+        await super().before(verb, key)
+        if self.hangs:
+            await asyncio.Event().wait()
+
+
+async def test_a_trial_that_never_ends_makes_way_for_the_next(clock: FakeClock) -> None:
+    store = HangingStore(clock)
+    records = SealedRecords(store, Sealer(KeyRing.from_secrets("a key that is long enough for this test")), clock)
+    store.frozen = {"get"}
+    await refused(records)
+    clock.advance(PAUSE_SECONDS)
+    store.frozen, store.hangs = set(), True
+    trial = asyncio.ensure_future(records.get("a/1"))
+    await asyncio.sleep(0)
+    store.hangs = False
+    clock.advance(TRIAL_SECONDS - 0.1)
+    await refused(records)
+    clock.advance(0.1)
+    assert await records.get("a/1") is None
+    assert await records.get("a/2") is None
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    assert await records.get("a/1") is None
+
+
+@pytest.mark.filterwarnings("ignore:A configured store is unstable")
+async def test_one_record_that_nobody_gets_shuts_out_no_other(clock: FakeClock) -> None:
+    """Whoever was moving it to the store of our own was killed."""
+    foreign = ForeignMemoryStore()
+    adapter = KeyValueStore(foreign, clock, is_replaced=True)
+    assert await adapter.put_new("a/1", b"", 600)
+    for collection in await foreign.collections():
+        if "claims" in collection:
+            for key in await foreign.keys(collection):
+                await foreign.delete(key, collection=collection)
+    store = LiftedStore(MemoryStore(clock), adapter, clock)
+    records = SealedRecords(store, Sealer(KeyRing.from_secrets("a key that is long enough for this test")), clock)
+    assert await records.put_new("a/2", {"kept": True}, 600)
+    before = clock.now()
+    await refused(records)
+    assert clock.now() - before >= SLOW_SECONDS, "long enough to be taken for a store that does not answer"
+    assert records.reading.failing_since is None
+    assert await records.get("a/2") is not None
 
 
 async def test_what_was_refused_is_never_absent(store: FrozenStore, records: SealedRecords, clock: FakeClock) -> None:

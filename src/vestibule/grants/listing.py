@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable
+from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant
 from vestibule.grants.session_filter import SessionFilter
 from vestibule.grants.store import Grants
@@ -73,41 +74,43 @@ class Listing:
     async def of_user(self, subject: str, *, ended: bool = False) -> list[Grant]:
         """The user's sessions, the newest first: those that live, and with `ended` those that have ended and are still kept.
 
+        Those that a later release wrote are passed over.
+
         Raises:
             Unavailable: the store does not answer.
         """
         entries, now = await self._index.entries(subject), self._clock.now()
-        grants = await self._load(entries)
-        await self._forget(subject, {grant_id for grant_id, at in entries.items() if self._is_gone(grants, grant_id, at)})
+        grants, too_new = await self._load(entries)
+        gone = {grant_id for grant_id, at in entries.items() if grant_id not in too_new and self._is_gone(grants, grant_id, at)}
+        await self._forget(subject, gone)
         wanted = [grant for grant in grants.values() if grant.subject == subject and (ended or grant.is_alive(now))]
         return sorted(wanted, key=lambda grant: grant.created_at, reverse=True)
 
     async def search(self, wanted: SessionFilter) -> AsyncGenerator[Grant]:
-        """The sessions that `wanted` describes.
+        """The sessions that `wanted` describes, in no order.
 
-        Those of a user named by the subject come from that user's list, the newest first; otherwise every record is looked at, and they
-        come in no order.
+        Every record is looked at, also for one user's: what an operator ends must not depend on what stands in a list. Those that a
+        later release wrote are passed over; the log says how many.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        listed = await self.of_user(wanted.user, ended=wanted.ended) if wanted.user else []
-        if listed:
-            for grant in listed:
-                if wanted.fits(grant, self._clock.now()):
-                    yield grant
-            return
-        looked_at = 0
+        looked_at = too_new = 0
         async for record in self._records.scan("grant/"):
-            grant = Grant.from_record(record)
-            if wanted.fits(grant, self._clock.now()):
-                yield grant
             looked_at += 1
             if looked_at % _TURN == 0:
                 await asyncio.sleep(0)  # a store in this process answers without letting anyone else run
+            try:
+                grant = Grant.from_record(record)
+            except RecordTooNew:
+                too_new += 1
+                continue
+            if wanted.fits(grant, self._clock.now()):
+                yield grant
+        _tell_too_new(too_new)
 
     async def find(self, wanted: SessionFilter, limit: int | None = None) -> list[Grant]:
-        """The first `limit` sessions of :meth:`search`; None: all.
+        """The first `limit` sessions that :meth:`search` comes to; None: all.
 
         Raises:
             Unavailable: the store does not answer.
@@ -129,21 +132,27 @@ class Listing:
         return await self._grants.load(grant_id)
 
     async def has_another(self, grant: Grant) -> bool:
-        """Whether the user of `grant` has another session that lives.
+        """Whether the user of `grant` has another session that lives. A sign-in that no client came for is none yet.
 
         Raises:
             Unavailable: the store does not answer.
         """
         if not grant.has_user:
             return False
-        entries, now = await self._index.entries(grant.subject), self._clock.now()
+        entries = await self._index.entries(grant.subject)
         for grant_id in sorted(
             entries.keys() - {grant.id}, key=entries.__getitem__
         ):  # whoever ends them all begins with the newest
-            other = await self._grants.load(grant_id)
-            if other is not None and other.subject == grant.subject and other.is_alive(now):
+            if await self._is_in_use(grant_id, grant.subject):
                 return True
         return False
+
+    async def _is_in_use(self, grant_id: str, subject: str) -> bool:
+        try:
+            grant = await self._grants.load(grant_id)
+        except RecordTooNew:
+            return True  # it is there, and whoever wrote it knows whether it lives
+        return grant is not None and grant.subject == subject and grant.is_redeemed and grant.is_alive(self._clock.now())
 
     async def add(self, grant: Grant) -> Grant:
         """Enter a session that is about to be written; gives it as it is to be written.
@@ -176,28 +185,48 @@ class Listing:
             await asyncio.gather(*(self._end(grant_id, reason) for grant_id in waiting[start : start + _ENDED_AT_ONCE]))
 
     async def _with_room(self, entries: Entries) -> Entries:
-        """The entries with room for one more: without those that have ended and, if that is not enough, the oldest."""
+        """The entries with room for one more: without those that have ended and, if that is not enough, the oldest.
+
+        Sign-ins that no client came for go before all others, or somebody who can only begin them could end every session of a user.
+        """
         if len(entries) < self._most:
             return entries
-        grants, now = await self._load(entries), self._clock.now()
+        grants, too_new = await self._load(entries)
         living = {
-            grant_id: at
-            for grant_id, at in sorted(entries.items(), key=lambda entry: entry[1])
-            if (grants[grant_id].is_alive(now) if grant_id in grants else not self._is_gone(grants, grant_id, at))
+            grant_id: at for grant_id, at in entries.items() if grant_id in too_new or self._may_live(grants, grant_id, at)
         }
-        for grant_id in list(living)[: max(len(living) - self._most + 1, 0)]:
+        waiting = sorted(
+            living.keys() - too_new,
+            key=lambda grant_id: (grant_id in grants and grants[grant_id].is_redeemed, living[grant_id]),
+        )
+        for grant_id in waiting[: max(len(living) - self._most + 1, 0)]:
             await self._end(grant_id, reasons.SESSION_LIMIT)
             del living[grant_id]
         return living
 
-    async def _load(self, ids: Collection[str]) -> dict[str, Grant]:
-        """The grants of these ids that there are."""
+    async def _load(self, ids: Collection[str]) -> tuple[dict[str, Grant], set[str]]:
+        """The grants of these ids that there are, and the ids of those that a later release wrote."""
         found: dict[str, Grant] = {}
+        too_new: set[str] = set()
+
+        async def load(grant_id: str) -> None:
+            try:
+                grant = await self._grants.load(grant_id)
+            except RecordTooNew:
+                too_new.add(grant_id)
+                return
+            if grant is not None:
+                found[grant_id] = grant
+
         waiting = list(ids)
         for start in range(0, len(waiting), _AT_ONCE):
-            loaded = await asyncio.gather(*(self._grants.load(grant_id) for grant_id in waiting[start : start + _AT_ONCE]))
-            found |= {grant.id: grant for grant in loaded if grant is not None}
-        return found
+            await asyncio.gather(*(load(grant_id) for grant_id in waiting[start : start + _AT_ONCE]))
+        _tell_too_new(len(too_new))
+        return found, too_new
+
+    def _may_live(self, grants: Mapping[str, Grant], grant_id: str, created_at: float) -> bool:
+        grant = grants.get(grant_id)
+        return not self._is_gone(grants, grant_id, created_at) if grant is None else grant.is_alive(self._clock.now())
 
     def _is_gone(self, grants: Collection[str], grant_id: str, created_at: float) -> bool:
         """Whether there is no such grant and will not be: an entry is written just before its grant."""
@@ -211,3 +240,10 @@ class Listing:
             await self._index.remove(subject, ids)
         except Unavailable:
             _log.debug("entries of grants that are gone could not be removed")
+
+
+def _tell_too_new(count: int) -> None:
+    if count:
+        _log.warning(
+            "%d sessions were written by a later release in a format that this one does not know, and are passed over", count
+        )

@@ -182,6 +182,11 @@ class Grant(Stored):
         """Whether the provider said who the user is."""
         return self.subject != nobody(self.id)
 
+    @property
+    def is_redeemed(self) -> bool:
+        """Whether a client came for it: before that, it is a sign-in that may never be used."""
+        return self.code.spent_at is not None
+
     def is_alive(self, now: float) -> bool:
         """Whether anything of it is still valid."""
         return not self.ended and self.expires_at > now

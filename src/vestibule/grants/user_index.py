@@ -107,10 +107,11 @@ class UserIndex:
         return [f"user/{key.mac('user', user).hex()}" for key in self._keyring.serving("user")]
 
     async def _read(self, key: str) -> _List:
-        found = await self._records.get(key)
-        if found is None:
-            return _List({}, 0.0, None)
-        content, version = found
+        content, version = await self._records.hold(key)
+        if (
+            content is None
+        ):  # one that does not open is replaced: put aside, it would keep its user from signing in until it ends
+            return _List({}, 0.0, version)
         return _List(_entries(content), float(content["until"]), version)
 
     async def _write(self, key: str, before: _List, entries: Entries, until: float) -> bool:

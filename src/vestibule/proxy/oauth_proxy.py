@@ -10,9 +10,11 @@ from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
-from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
+from vestibule.errors import ConfigurationError, OAuthError, TokenRejected, Unavailable
+from vestibule.events import Event, emit
 from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.data_key import DataKey
+from vestibule.grants.model import Grant
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.fetch import TrustedClient
@@ -262,6 +264,19 @@ class OAuthProxy(AuthProvider):
         """
         hall = self._built.hall
         ended = await hall.grants.end(grant_id, reason, detail="revoked", key=key)
-        if ended is None or ended.upstream is None or ended.upstream.locked or await hall.listing.has_another(ended):
+        if ended is None or ended.upstream is None or ended.upstream.locked or await self._lives_on(ended):
             return
         await self._upstream.revoke(ended.upstream)
+
+    async def _lives_on(self, ended: Grant) -> bool:
+        """Whether the provider is not to be told yet, because another session of the user lives from what it gave.
+
+        Where the store does not answer, it is told: the session has ended and no later request would tell it. Tokens that live on after
+        their user took them back are worse than another sign-in.
+        """
+        try:
+            return await self._built.hall.listing.has_another(ended)
+        except Unavailable as trouble:
+            detail = "whether the user has other sessions is not known; the provider is told of the end of this one, and may end them too"
+            emit(Event(name="operator", reason=trouble.reason.code, subject=ended.subject, grant_id=ended.id, detail=detail))
+            return False

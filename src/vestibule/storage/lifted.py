@@ -24,12 +24,11 @@ from key_value.aio.wrappers.statistics import StatisticsWrapper
 from key_value.aio.wrappers.timeout import TimeoutWrapper
 from key_value.aio.wrappers.ttl_clamp import TTLClampWrapper
 
-from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
-from vestibule.errors import ConfigurationError, Unavailable
+from vestibule.errors import ConfigurationError
 from vestibule.storage.announcements import announcements_of
 from vestibule.storage.key_value import KeyValueStore
-from vestibule.storage.protocol import Record, Store
+from vestibule.storage.protocol import Record, RecordBusy, Store
 
 __all__ = ["LiftedStore", "lift"]
 
@@ -135,7 +134,7 @@ class LiftedStore:
                 await self._adapter.drop(key)
             else:
                 await self._clock.sleep(_PAUSE_SECONDS)
-        raise Unavailable(reasons.STORE_UNAVAILABLE, "a record is being moved to the store of our own")
+        raise RecordBusy("a record is being moved to the store of our own")
 
 
 def _unwrap(key_value: Any) -> tuple[Any, list[str]]:

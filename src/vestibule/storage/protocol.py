@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from secrets import randbits
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Record", "Store", "new_version"]
+from vestibule import reasons
+from vestibule.errors import Unavailable
+
+__all__ = ["Record", "RecordBusy", "Store", "new_version"]
+
+
+class RecordBusy(Unavailable):
+    """One record cannot be had for the moment; of the others, and of the store, it tells nothing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(reasons.STORE_UNAVAILABLE, detail)
 
 
 @dataclass(frozen=True, slots=True)

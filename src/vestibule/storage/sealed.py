@@ -57,13 +57,21 @@ class SealedRecords:
         Raises:
             Unavailable: the store fails.
         """
+        content, version = await self.hold(key)
+        return None if content is None or version is None else (content, version)
+
+    async def hold(self, key: str) -> tuple[dict[str, Any] | None, int | None]:
+        """The object and its version. One that does not open is None, but has a version to swap against; where nothing is, both are None.
+
+        Raises:
+            Unavailable: the store fails.
+        """
         record = await self._reads.ask(self.store.get, key)
         if record is None:
-            return None
+            return None, None
         content = self.open(key, record.value)
         if content is None:
             self._count_unreadable(key)
-            return None
         return content, record.version
 
     async def put_new(self, key: str, content: dict[str, Any], ttl: float) -> bool:

@@ -28,12 +28,13 @@ class SpentRecords:
         return await self._records.put_new(_key(kind, identity), {}, ttl)
 
     async def is_spent(self, kind: str, identity: str) -> bool:
-        """Whether it was used before.
+        """Whether it was used before. A record that does not open counts, as it does for :meth:`spend`: what was used up stays so.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        return await self._records.get(_key(kind, identity)) is not None
+        _, version = await self._records.hold(_key(kind, identity))
+        return version is not None
 
 
 def _key(kind: str, identity: str) -> str:
