@@ -418,6 +418,17 @@ async def test_a_lost_answer_counts_as_held(stage: Stage, keys: Keys):
     assert (await keys.use()).sessions[old] == 0
 
 
+async def test_a_session_that_has_just_moved_over_is_not_ended(stage: Stage, keys: Keys):
+    """It counts for a minute as if its client had lost the answer, and nearly all have not."""
+    client = await stage.signed_in()
+    old = await keys.rotate()
+    await client.refresh()
+    await keys.retire(old, yes=True)
+    stage.clock.advance(LOOK_SECONDS)
+    assert await call_status(client) == 200
+    assert await _works(client.refresh())
+
+
 async def test_a_session_hangs_from_the_key_of_the_last_answer(stage: Stage, keys: Keys):
     """The retry comes after the new key took over, and is answered with a token of that."""
     client = await stage.signed_in()

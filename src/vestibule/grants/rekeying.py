@@ -81,11 +81,14 @@ def needed_keys(grant: Grant, now: float) -> frozenset[str]:
     rotation = grant.rotation
     if not _is_living(grant, now):
         return frozenset()
-    if rotation is None:
-        return frozenset({grant.code.ring_key})
-    if rotation.previous_ring_key and now - rotation.rotated_at <= RETRY_SECONDS:
-        return frozenset({rotation.ring_key, rotation.previous_ring_key})
-    return frozenset({rotation.ring_key})
+    if rotation is not None and rotation.previous_ring_key and now - rotation.rotated_at <= RETRY_SECONDS:
+        return frozenset({_token_key(grant), rotation.previous_ring_key})
+    return frozenset({_token_key(grant)})
+
+
+def _token_key(grant: Grant) -> str:
+    """Id of the key that the refresh token was made with; where there is none, the code."""
+    return grant.code.ring_key if grant.rotation is None else grant.rotation.ring_key
 
 
 async def reseal(records: SealedRecords, key_id: str, clock: Clock) -> int:
@@ -119,6 +122,9 @@ async def end_sessions(
 ) -> int:
     """End the sessions that cannot go on without these keys: nobody can use them, so they shall not keep the provider's tokens.
 
+    Not those that have just been refreshed: nearly all of their clients hold a token of the newer key. One that lost the answer signs in
+    again.
+
     Args:
         registrations: whether what clients registered with these keys counts no more either: none of them can refresh again.
 
@@ -132,7 +138,7 @@ async def end_sessions(
     def needs_them(grant: Grant) -> bool:
         if registrations and _is_living(grant, clock.now()) and registered_with(grant.client_id) in key_ids - {UNKNOWN}:
             return True
-        return not needed_keys(grant, clock.now()).isdisjoint(key_ids)
+        return _is_living(grant, clock.now()) and _token_key(grant) in key_ids
 
     def rule(grant: Grant) -> Grant:
         """Sees the newest record: who refreshed a moment ago has a token of the newer key."""
