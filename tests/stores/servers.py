@@ -177,7 +177,7 @@ class PostgresServer(Server):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "fsync": "off",
-            "max_connections": "60",
+            "max_connections": "300",  # a foreign store opens ten at once, and several tests of a process share the server
             "shared_buffers": "16MB",
             **self.settings,
         }
