@@ -65,6 +65,13 @@ class Window:
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{self._name}-{self._pictures}-{what}.png", full_page=True)
 
+    def wait_for(self, selector: str) -> None:
+        """Until the page, or one that it goes on to, has such an element.
+
+        Waiting for a function would not do: the browser evaluates it anew in each page, and ours forbid that.
+        """
+        self.page.locator(selector).first.wait_for(state="attached")
+
     def open_consent(self, url: str) -> str:
         """Go to the consent page; returns what it says."""
         self.page.goto(url)
@@ -86,7 +93,7 @@ class Window:
 
     def share(self, provider: IdentityProvider) -> None:
         """The provider's own consent."""
-        self.page.wait_for_function(f"!location.href.startsWith('{provider.issuer}') || document.title == 'Share'")
+        self.wait_for("body:not(:has(input[name=login]))")
         if self.page.url.startswith(provider.issuer):
             self.page.click("#submit")
 
