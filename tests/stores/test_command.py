@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
+from anyio import run as run_async
 from click.testing import CliRunner
 from tests.stores.servers import PostgresServer
 
@@ -42,6 +45,42 @@ def test_the_table_is_made_once(postgres_server: PostgresServer) -> None:
     assert "is ready" in first[1]
     assert "was ready before" in second[1]
     assert "hunter2" not in first[1] + second[1]
+
+
+SERVER = """
+from vestibule import DebugTokenVerifier, OAuthProxy
+from vestibule.storage.postgres import PostgresStore
+
+auth = OAuthProxy(
+    upstream_authorization_endpoint="https://idp.example/authorize",
+    upstream_token_endpoint="https://idp.example/token",
+    upstream_client_id="us",
+    token_verifier=DebugTokenVerifier(validate=bool),
+    base_url="https://mcp.example.com",
+    jwt_signing_key="4Uu2m0V2cYx1oWv0cQmJtq0H3xkHhT8x5ZQ",
+    client_storage={storage},
+)
+"""
+
+
+def test_the_table_of_a_server_in_a_file(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """It may have a name that no URL tells."""
+    table = f"records_{uuid4().hex}"
+    (tmp_path / "notes.py").write_text(SERVER.format(storage=f"PostgresStore({postgres_server.url!r}, table={table!r})"))
+    first, second = run("--server", "notes.py:auth"), run("--server", "notes.py:auth")
+    assert "is ready" in first[1]
+    assert "was ready before" in second[1]
+
+    async def is_there() -> bool:
+        connection = await asyncpg.connect(postgres_server.url)
+        try:
+            return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table)
+        finally:
+            await connection.close()
+
+    assert run_async(is_there)
+    (tmp_path / "notes.py").write_text(SERVER.format(storage="'memory://'"))
+    assert "nothing to prepare" in run("--server", "notes.py:auth")[1]
 
 
 def test_other_stores_need_nothing() -> None:
