@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute
 
 from vestibule.protocol.registration import ClientMetadata, parse_registration
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, EndpointRoute, cors, json_endpoint, json_response, read_json
+from vestibule.server.http import NO_STORE, cors, json_endpoint, json_response, read_json
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 
