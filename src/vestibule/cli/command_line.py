@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -16,12 +17,22 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """What the operator must change is a line, not a traceback."""
+def explained(*, quiet: bool = False) -> Iterator[None]:
+    """What the operator must change is a line, not a traceback.
+
+    Args:
+        quiet: a store's trouble ends the command, so that its log would only say the same once more.
+    """
+    logger = logging.getLogger("vestibule.storage")
+    before = logger.level
     try:
+        if quiet:
+            logger.setLevel(logging.CRITICAL)
         yield
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        logger.setLevel(before)
 
 
 def server_option(whose: str) -> Callable[[_Command], _Command]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vestibule.cli.key_place import KeyPlace
+from vestibule.cli.store_trouble import told_trouble
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.grants.rekeying import UNKNOWN, KeyUse, key_use
@@ -98,7 +99,7 @@ def with_store(place: KeyPlace, clock: Clock, keys: Sequence[RingKey], work: Wor
     try:
         return asyncio.run(done(store))
     except Unavailable as error:
-        raise ConfigurationError(f"{store!r}: {error.detail}.") from error
+        raise ConfigurationError(told_trouble(store, error)) from error
 
 
 def said_time(when: float | None) -> str:

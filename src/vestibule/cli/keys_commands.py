@@ -27,7 +27,7 @@ def storage_init(url: str | None, server: str | None) -> None:
     """Create the table of a PostgreSQL store, or bring it up to date. Other stores need nothing."""
     if url is not None and server is not None:
         raise click.UsageError("Name the store by --url or the server by --server, not both.")
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.storage import init_storage
 
         init_storage(url, server)
@@ -49,7 +49,7 @@ def keys() -> None:
 @_SERVER
 def keys_new(delay: float, file: Path | None, server: str | None) -> None:
     """Add a key. Every process learns of it before anything is made with it; nothing is restarted."""
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.key_place import find_keys
         from vestibule.cli.keys import add_key
 
@@ -62,7 +62,7 @@ def keys_new(delay: float, file: Path | None, server: str | None) -> None:
 @_SERVER
 def keys_list(file: Path | None, url: str | None, server: str | None) -> None:
     """Print every key, what it does, and how many records and living sessions hang from it."""
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.key_place import find_keys
         from vestibule.cli.keys import list_keys
 
@@ -78,7 +78,7 @@ def keys_list(file: Path | None, url: str | None, server: str | None) -> None:
 @_SERVER
 def keys_retire(key_id: str, compromised: bool, yes: bool, file: Path | None, url: str | None, server: str | None) -> None:
     """Take an old key out of service. Records that it sealed are sealed anew; it goes on reading registrations of clients."""
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.key_place import find_keys
         from vestibule.cli.keys_retire import retire_key
 

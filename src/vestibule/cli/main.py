@@ -29,7 +29,9 @@ def demo(serve: bool, port: int) -> None:
     """
     with explained():
         from vestibule.cli.demo import run_demo, serve_demo
+        from vestibule.cli.ports import check_can_listen
 
+        check_can_listen("127.0.0.1", port)
         if serve:
             serve_demo(port)
         else:
@@ -42,7 +44,8 @@ def demo(serve: bool, port: int) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--path", default="/mcp", show_default=True, help="Path of the MCP endpoint.")
-def run(target: str, transport: str, host: str, port: int, path: str) -> None:
+@click.option("--access-log", is_flag=True, help="Log requests too, without their queries: some hold codes.")
+def run(target: str, transport: str, host: str, port: int, path: str, access_log: bool) -> None:
     """Serve the FastMCP server, SDK server or ASGI application in a file, behind its own provider or the configured one.
 
     Without an object: mcp, server or app, or the only server that there is.
@@ -51,7 +54,7 @@ def run(target: str, transport: str, host: str, port: int, path: str) -> None:
         from vestibule.cli.run import load_application, log_to_terminal, serve
 
         log_to_terminal()
-        serve(load_application(target, path), host=host, port=port, path=path)
+        serve(load_application(target, path), host=host, port=port, path=path, access_log=access_log)
 
 
 @main.group()

@@ -16,6 +16,7 @@ from rich.text import Text
 from vestibule import reasons
 from vestibule.cli.bridge import find_sessions, store_of
 from vestibule.cli.durations import ago
+from vestibule.cli.store_trouble import told_trouble
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.grants.description import client_kind, describe, user_name
 from vestibule.grants.model import Grant
@@ -112,7 +113,7 @@ def _run(bridge: OAuthProxy, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
     try:
         return asyncio.run(asked())
     except Unavailable as error:
-        raise ConfigurationError(f"{store_of(bridge)!r} does not answer: {error.detail or error.reason.text}") from error
+        raise ConfigurationError(told_trouble(store_of(bridge), error)) from error
 
 
 async def _named(bridge: OAuthProxy, written: Collection[str]) -> list[Grant]:

@@ -53,7 +53,7 @@ def sessions_list(
     server: str | None,
 ) -> None:
     """List sessions, the newest first."""
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.sessions import list_sessions
         from vestibule.grants.session_filter import SessionFilter
 
@@ -67,7 +67,7 @@ def sessions_list(
 @_SERVER
 def sessions_show(session: str, as_json: bool, server: str | None) -> None:
     """Show one session. The beginning of its id will do."""
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.sessions import show_session
 
         show_session(server, session, as_json=as_json)
@@ -91,7 +91,7 @@ def sessions_end(
     filtered = any(value is not None for value in (user, client, idle, older))
     if filtered == bool(session_ids):
         raise click.UsageError("Name sessions by id, or describe them by --user, --client, --idle, --older; not both.")
-    with explained():
+    with explained(quiet=True):
         from vestibule.cli.sessions import end_sessions
         from vestibule.grants.session_filter import SessionFilter
 

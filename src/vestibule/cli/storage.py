@@ -9,6 +9,7 @@ import click
 
 from vestibule.cli.bridge import find_bridge, store_of
 from vestibule.cli.config_show import chosen_settings
+from vestibule.cli.store_trouble import told_trouble
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.settings import BridgeSettings
 from vestibule.storage.locate import open_store
@@ -34,7 +35,7 @@ def init_storage(url: str | None, server: str | None) -> None:
     try:
         has_changed = asyncio.run(_prepared(store, prepare))
     except Unavailable as error:
-        raise ConfigurationError(f"{store!r}: {error.detail}.") from error
+        raise ConfigurationError(told_trouble(store, error)) from error
     click.echo(f"{store!r} {'is ready' if has_changed else 'was ready before'}.")
 
 

@@ -23,6 +23,7 @@ from vestibule.storage.health import Health
 from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
 from vestibule.storage.postgres_schema import TABLE, checked_table, migrate
 from vestibule.storage.postgres_trouble import FAILURES, may_repeat, trouble
+from vestibule.storage.postgres_url import check_url
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import PerLoop, shown_url
 from vestibule.storage.sweeping import Sweeper
@@ -78,7 +79,7 @@ class PostgresStore:
         announcements: what reaches other processes at once.
 
     Raises:
-        ConfigurationError: `table` is no name.
+        ConfigurationError: `table` is no name, or something in a URL cannot be right.
     """
 
     def __init__(
@@ -97,7 +98,12 @@ class PostgresStore:
             self._table = checked_table(table)
         except ValueError as error:
             raise ConfigurationError(f"client_storage: {error}") from error
+        if url is not None:
+            check_url(url)
         url, named = part_listen_url(url)
+        listen_url = listen_url or named
+        if listen_url is not None:
+            check_url(listen_url, "listen_url")
         self._settings = {"dsn": url, "timeout": timeout, **options}
         self._max_connections = max_connections
         shown = shown_url(url) if url else f"postgresql://{options.get('host', '')}/{options.get('database', '')}"
@@ -109,7 +115,7 @@ class PostgresStore:
         self._sweeper = Sweeper(self.purge, _SWEPT_AT_ONCE)
         self._pools = PerLoop(_Opened)
         say = partial(self._execute, is_read=True)  # like a read, it may be repeated
-        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, trouble)
+        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url, timeout, trouble)
         self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:

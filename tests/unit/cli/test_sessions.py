@@ -303,7 +303,7 @@ def test_the_server_may_be_named_by_its_file(
     ("settings", "words"),
     [
         ({"CLIENT_STORAGE": "memory://"}, "in the memory of the server's process"),
-        ({"CLIENT_STORAGE": "redis://127.0.0.1:1/0"}, "does not answer"),
+        ({"CLIENT_STORAGE": "redis://127.0.0.1:1/0"}, "the server cannot be reached; does it run"),
     ],
 )
 def test_a_store_out_of_reach_is_one_line(
