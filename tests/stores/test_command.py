@@ -1,7 +1,8 @@
-"""``vestibule storage init``."""
+"""``vestibule storage init`` and ``vestibule config check``, beside servers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import asyncpg
 import pytest
 from anyio import run as run_async
 from click.testing import CliRunner
-from tests.stores.servers import PostgresServer
+from tests.stores.servers import PostgresServer, RedisServer
 
 from vestibule.cli import main
 
@@ -24,21 +25,14 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def psql(server: PostgresServer, statement: str) -> None:
+    place = ["-h", "127.0.0.1", "-p", str(server.port), "-U", "vestibule", "-d", "postgres"]
+    server.run("psql", *place, "-c", statement)
+
+
 def test_the_table_is_made_once(postgres_server: PostgresServer) -> None:
     name = f"db_{uuid4().hex}"
-    place = [
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(postgres_server.port),
-        "-U",
-        "vestibule",
-        "-d",
-        "postgres",
-        "-c",
-        f"CREATE DATABASE {name}",
-    ]
-    postgres_server.run("psql", *place)
+    psql(postgres_server, f"CREATE DATABASE {name}")
     url = postgres_server.url.replace("/postgres", f"/{name}").replace("vestibule@", "vestibule:hunter2@")
     first, second = run("--url", url), run("--url", url)
     assert first[0] == second[0] == 0
@@ -94,3 +88,62 @@ def test_what_is_wrong_is_said_in_a_line() -> None:
     assert "the server cannot be reached" in said
     assert "hunter2" not in said
     assert run()[0] == 1
+
+
+# --- vestibule config check -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, str]]:
+    """A bridge whose store is at a URL; gives what the check says of it."""
+    values = {
+        "CLIENT_ID": "us",
+        "CLIENT_SECRET": "a secret of the provider",
+        "BASE_URL": "https://mcp.example.com",
+        "JWT_SIGNING_KEY": "4Uu2m0V2cYx1oWv0cQmJtq0H3xkHhT8x5ZQ",
+    }
+    monkeypatch.setenv("VESTIBULE_AUTH", "github")
+    for name, value in values.items():
+        monkeypatch.setenv(f"VESTIBULE_GITHUB_{name}", value)
+
+    def checked(url: str) -> tuple[int, str]:
+        monkeypatch.setenv("VESTIBULE_GITHUB_CLIENT_STORAGE", url)
+        result = CliRunner().invoke(main, ["config", "check"], env={"COLUMNS": "300"})
+        return result.exit_code, result.output
+
+    return checked
+
+
+def test_the_check_makes_no_table_and_uses_the_one_that_is_there(
+    postgres_server: PostgresServer, configured: Callable[[str], tuple[int, str]]
+) -> None:
+    name = f"db_{uuid4().hex}"
+    psql(postgres_server, f"CREATE DATABASE {name}")
+    url = postgres_server.url.removesuffix("/postgres") + f"/{name}"
+    status, said = configured(url)
+    assert status == 0
+    assert "the table is not there, or of an earlier release: the first use makes it, or vestibule storage init" in said
+    assert configured(url) == (status, said)
+    run("--url", url)
+    assert configured(url) == (0, "This can work.\n")
+    psql(postgres_server, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    status, said = configured(url)
+    assert status == 1
+    assert "the server is read-only; name the server that can be written." in said
+
+
+def test_the_check_tells_a_redis_that_refuses_or_may_lose_records(
+    redis_server: RedisServer, configured: Callable[[str], tuple[int, str]]
+) -> None:
+    assert configured(redis_server.url) == (0, "This can work.\n")
+    status, said = configured(redis_server.url.replace("redis://", "redis://nobody:hunter2@"))
+    assert status == 1
+    assert "the server refuses the credentials; set the right user and password" in said
+    assert "hunter2" not in said
+    assert redis_server.ask("CONFIG", "SET", "appendonly", "no") == b"+OK"
+    try:
+        status, said = configured(redis_server.url)
+    finally:
+        assert redis_server.ask("CONFIG", "SET", "appendonly", "yes") == b"+OK"
+    assert status == 0
+    assert "it keeps no append-only file" in said
