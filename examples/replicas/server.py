@@ -1,6 +1,7 @@
 """One of several processes that share their sessions: start as many as you like, on one machine or on many.
 
     pip install 'vestibule[fastmcp,redis]'
+    mkdir -p -m 700 /etc/vestibule
     vestibule keys new --file /etc/vestibule/keys.json
     export CONFIG_URL=… CLIENT_ID=… CLIENT_SECRET=… BASE_URL=https://mcp.example.com
     export STORE_URL=redis://localhost:6379/0 KEY_FILE=/etc/vestibule/keys.json

@@ -52,6 +52,7 @@ def redis() -> Iterator[RedisServer]:
 def keys(tmp_path: Path) -> Path:
     """A key file, made by the command."""
     path = tmp_path / "keys" / "keys.json"
+    path.parent.mkdir(mode=0o700)
     subprocess.run([*KEYS, "new", "--file", str(path)], check=True, env=environment(), capture_output=True)
     return path
 

@@ -92,7 +92,7 @@ def _check_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     if missing and folder != default_directory().resolve():
         raise ConfigurationError(
-            f"The folder {missing[-1]} does not exist: make it, if {folder} is where the key file is to be."
+            f"The folder {missing[-1]} does not exist. If {folder} is where the key file is to be, make it: mkdir -p -m 700 {folder}"
         )
 
 

@@ -57,4 +57,10 @@ def check_method(request: Request) -> None:
     methods = request.scope.get(_METHODS)
     if methods and request.method not in methods:
         allow = ", ".join(sorted(methods))
-        raise OAuthError("invalid_request", reasons.METHOD_NOT_ALLOWED, f"not {allow}", status=405, headers={"Allow": allow})
+        raise OAuthError(
+            "invalid_request",
+            reasons.METHOD_NOT_ALLOWED,
+            f"method {request.method[:20]!a}",
+            status=405,
+            headers={"Allow": allow},
+        )
