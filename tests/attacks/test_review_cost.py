@@ -18,7 +18,8 @@ from vestibule.clients.assertions import ClientKeys
 from vestibule.errors import Unavailable
 from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, sign
-from vestibule.net.fetch import Fetcher, FetchFailed
+from vestibule.net.exchange import FetchFailed
+from vestibule.net.fetch import Fetcher
 from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.uris import parse_uri
 from vestibule.testing import FakeClock

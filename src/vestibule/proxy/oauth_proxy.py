@@ -17,7 +17,7 @@ from vestibule.grants.data_key import DataKey
 from vestibule.grants.model import Grant
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.redirect_uris import is_loopback
 from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from vestibule.clock import Clock
 from vestibule.condition import Condition
 from vestibule.errors import ConfigurationError, UpstreamMisconfigured, UpstreamRefused
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.scopes import format_scope
 from vestibule.upstream.answers import UpstreamTokens, check_answer, read_tokens
 from vestibule.upstream.credentials import ClientCredentials, PrivateKey
