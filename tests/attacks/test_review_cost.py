@@ -20,7 +20,7 @@ from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, sign
 from vestibule.net.exchange import FetchFailed
 from vestibule.net.fetch import Fetcher
-from vestibule.protocol.registration import ClientMetadata
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.uris import parse_uri
 from vestibule.testing import FakeClock
 

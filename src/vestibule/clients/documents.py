@@ -22,8 +22,8 @@ from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult
 from vestibule.net.fetch import Fetcher
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.client_documents import check_client_id_url, parse_client_document
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.protocol.registration import ClientMetadata
 
 __all__ = ["ClientDocuments"]
 

@@ -18,8 +18,8 @@ from vestibule.grants.model import Grant
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.trusted import TrustedClient
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import is_loopback
-from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
