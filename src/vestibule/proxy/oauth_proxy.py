@@ -24,13 +24,10 @@ from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
-from vestibule.server import admin, authorize, callback, connections, consent, health, metadata, register, revoke, token
+from vestibule.server import admin, consent, endpoints
 from vestibule.server.hall import Hall
 from vestibule.server.journey import leave_for_upstream
-from vestibule.server.login import AuthorizationParams, Login, LoginCookies
-from vestibule.server.page_session import PageSessions
-from vestibule.server.page_sign_in import arrivals
-from vestibule.server.remember import ConsentMemory
+from vestibule.server.login import AuthorizationParams, Login
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient
 from vestibule.upstream.contact import Contact
@@ -40,11 +37,6 @@ if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
 __all__ = ["OAuthProxy"]
-
-_ENDPOINTS = (
-    *("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect"),
-    *("/connections", admin.ADMIN_PATH, *health.HEALTH_PATHS),
-)
 
 
 class OAuthProxy(AuthProvider):
@@ -105,7 +97,7 @@ class OAuthProxy(AuthProvider):
         self.issuer = str(options.issuer_url or base_url)
         check_issuer(self.issuer)
         self.redirect_path = "/" + (options.redirect_path or "/auth/callback").lstrip("/")
-        if self.redirect_path in _ENDPOINTS:
+        if self.redirect_path in endpoints.PATHS:
             raise ConfigurationError(f"redirect_path {self.redirect_path!r} is the path of an endpoint.")
         self.is_loopback = is_loopback(url)
         if options.admin_token is not None:
@@ -169,22 +161,8 @@ class OAuthProxy(AuthProvider):
         """The authorization server's endpoints and every place of its metadata."""
         if mcp_path is not None:
             self.set_mcp_path(mcp_path)
-        hall = self._built.hall
-        cookies = LoginCookies(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, life=hall.lifetimes.login)
-        memory = ConsentMemory(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
-        sessions = PageSessions(hall) if hall.connections_page else None
-        return [
-            *metadata.routes(hall),
-            *register.routes(hall),
-            *authorize.routes(hall, cookies),
-            *consent.routes(hall, cookies, memory),
-            *callback.routes(hall, cookies, arrivals(hall, sessions) if sessions else None),
-            *(connections.routes(hall, sessions) if sessions else ()),
-            *token.routes(hall),
-            *revoke.routes(hall),
-            *(health.routes(self._built.readiness) if self._has_health_routes else ()),
-            *(admin.routes(hall, self._admin_token) if self._admin_token is not None else ()),
-        ]
+        readiness = self._built.readiness if self._has_health_routes else None
+        return endpoints.routes(self._built.hall, readiness=readiness, admin_token=self._admin_token)
 
     def recognises(self, token: str) -> bool | None:
         """By our issuer: all access tokens of ours are JWTs."""
