@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from vestibule import reasons
-from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.grants.connection import Connection, IDTokenRules
 from vestibule.grants.model import Grant
 from vestibule.keys.jwt import peek_claims, peek_header
@@ -17,7 +17,15 @@ from vestibule.upstream.client import UpstreamTokens
 from vestibule.upstream.identity import Identity, check_id_token
 from vestibule.verifiers.base import TokenVerifier
 
-__all__ = ["check_caller", "check_identity", "claims_of", "issuer_is_the_same", "renewed_claims", "subject_of"]
+__all__ = [
+    "check_caller",
+    "check_identity",
+    "check_renewed_identity",
+    "claims_of",
+    "issuer_is_the_same",
+    "renewed_claims",
+    "subject_of",
+]
 
 _PROFILE: Final = frozenset(
     {
@@ -54,6 +62,17 @@ async def check_identity(connection: Connection, tokens: UpstreamTokens, nonce: 
         algorithms=rules.algorithms,
         access_token=tokens.access_token,
     )
+
+
+async def check_renewed_identity(connection: Connection, tokens: UpstreamTokens, now: float) -> Identity | None:
+    """Who renewed tokens are about. A key that is not published yet is no refusal: providers' caches are not all of one age."""
+    try:
+        return await check_identity(connection, tokens, None, now)
+    except UpstreamRefused as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, TokenRejected) and cause.reason is reasons.TOKEN_KEY_UNKNOWN:
+            raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "the key of the renewed ID token is not published") from refusal
+        raise
 
 
 async def check_caller(connection: Connection, tokens: UpstreamTokens, subject: str | None) -> AccessToken | None:
