@@ -130,6 +130,15 @@ class Sessions:
         return self._tokens.read(token)
 
     async def _living_grant(self, claims: AccessClaims, now: float) -> Grant:
+        grant = await self._load(claims)
+        _is_alive(grant, claims, now)
+        _brings_the_key(grant)
+        grant = await self._with_use(grant, now)
+        grant = await self._renewed(grant)
+        _is_alive(grant, claims, now)
+        return grant
+
+    async def _load(self, claims: AccessClaims) -> Grant:
         try:
             grant = await self._grants.load(claims.grant_id, claims.data_key)
         except RecordTooNew:
@@ -138,20 +147,21 @@ class Sessions:
             raise _Unread(trouble) from trouble
         if grant is None:
             raise TokenRejected(reasons.GRANT_UNKNOWN)
-        _is_alive(grant, claims, now)
-        _brings_the_key(grant)
+        return grant
+
+    async def _with_use(self, grant: Grant, now: float) -> Grant:
+        """A first use while a replay of the code may still be harmless has to be known everywhere; any other is only noted."""
         if not grant.used and grant.code.spent_at is not None and now - grant.code.spent_at <= REPLAY_GRACE_SECONDS:
-            grant = await self._grants.mark_used(grant)
-        else:
-            grant = await self._grants.note_use(grant)
+            return await self._grants.mark_used(grant)
+        return await self._grants.note_use(grant)
+
+    async def _renewed(self, grant: Grant) -> Grant:
         try:
-            grant = await self._renewal.renewed(grant)
+            return await self._renewal.renewed(grant)
         except UpstreamMisconfigured:
             raise
         except UpstreamRefused as refusal:
             raise TokenRejected(refusal.reason, refusal.detail) from refusal
-        _is_alive(grant, claims, now)
-        return grant
 
     def _good_until(self, grant: Grant, now: float) -> float:
         """Until when nothing has to be asked again, if it was read after `now`. With no revocation delay: not even once more."""
