@@ -10,11 +10,9 @@ from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
-from vestibule.errors import ConfigurationError, OAuthError, TokenRejected, Unavailable
-from vestibule.events import Event, emit
+from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
 from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.data_key import DataKey
-from vestibule.grants.model import Grant
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
 from vestibule.net.trusted import TrustedClient
@@ -233,28 +231,8 @@ class OAuthProxy(AuthProvider):
     async def end_grant(self, grant_id: str, key: DataKey | None = None, reason: Reason = reasons.GRANT_ENDED) -> None:
         """End a session here and, with the last one of its user, at the provider.
 
-        Many providers end everything that a user has at one application when one token of it is taken back (RFC 7009 §2.1), which would
-        end the user's other sessions here.
-
         Args:
             key: its data key, if it has one. Without it the provider's tokens cannot be read, and live on there until they end.
             reason: why; by default its client or user wants it.
         """
-        hall = self._built.hall
-        ended = await hall.grants.end(grant_id, reason, detail="revoked", key=key)
-        if ended is None or ended.upstream is None or ended.upstream.locked or await self._lives_on(ended):
-            return
-        await self._upstream.revoke(ended.upstream)
-
-    async def _lives_on(self, ended: Grant) -> bool:
-        """Whether the provider is not to be told yet, because another session of the user lives from what it gave.
-
-        Where the store does not answer, it is told: the session has ended and no later request would tell it. Tokens that live on after
-        their user took them back are worse than another sign-in.
-        """
-        try:
-            return await self._built.hall.listing.has_another(ended)
-        except Unavailable as trouble:
-            detail = "whether the user has other sessions is not known; the provider is told of the end of this one, and may end them too"
-            emit(Event(name="operator", reason=trouble.reason.code, subject=ended.subject, grant_id=ended.id, detail=detail))
-            return False
+        await self._built.revocation.end(grant_id, key, reason)
