@@ -30,7 +30,7 @@ from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.redis_channel import RedisChannel
 from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
-from vestibule.storage.redis_trouble import FAILURES, is_read_only, trouble
+from vestibule.storage.redis_trouble import FAILURES, kind_of, trouble
 from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
@@ -174,7 +174,7 @@ class RedisStore:
             async with asyncio.timeout_at(deadline):
                 answer = await verb(await ready(self._clients.here()))
         except FAILURES as error:
-            if is_read_only(error):
+            if issubclass(kind_of(error), exceptions.ReadOnlyError):
                 with suppress(*FAILURES):
                     await reconnect(self._clients.here())
             if isinstance(error, exceptions.ConnectionError) and not is_last:

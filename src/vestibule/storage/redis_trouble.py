@@ -1,4 +1,4 @@
-"""What the errors of a Redis server mean for a store, and what the log says of them."""
+"""What the errors of Redis and Valkey mean for a store: what the log says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from redis import exceptions
 
-__all__ = ["FAILURES", "is_read_only", "trouble"]
+__all__ = ["FAILURES", "kind_of", "trouble"]
 
 FAILURES: Final = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -28,18 +28,14 @@ _SAID: Final = {
 _IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 
 
-def is_read_only(error: BaseException) -> bool:
-    """Whether the server has become a replica, so that its master has to be found anew."""
-    return issubclass(_kind(error), exceptions.ReadOnlyError)
+def kind_of(error: BaseException) -> type[BaseException]:
+    """What went wrong: before version 7 a server wraps what a command said into a text about the script."""
+    inner = next((kind for code, kind in _IN_SCRIPTS.items() if f": -{code} " in str(error)), None)
+    return inner or type(error)
 
 
 def trouble(error: BaseException) -> str:
     """In words; no credentials."""
-    kind, said = _kind(error), next((text for code, text in _SAID.items() if code in str(error)), None)
+    kind = kind_of(error)
+    said = next((text for code, text in _SAID.items() if code in str(error)), None)
     return said or next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
-
-
-def _kind(error: BaseException) -> type[BaseException]:
-    """What went wrong: before version 7 a server wraps what a command said into a text about the script."""
-    inner = next((kind for code, kind in _IN_SCRIPTS.items() if f": -{code} " in str(error)), None)
-    return inner or type(error)
