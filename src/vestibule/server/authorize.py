@@ -21,7 +21,7 @@ from vestibule.server.hall import Hall
 from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
 from vestibule.server.login import AuthorizationParams, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, is_proven, page_endpoint, redirect
-from vestibule.upstream.client import FORWARDED_PARAMETERS
+from vestibule.upstream.parameters import FORWARDED_PARAMETERS
 
 __all__ = ["routes"]
 
