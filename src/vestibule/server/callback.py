@@ -23,11 +23,12 @@ from vestibule.net.cache import TTLCache
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
+from vestibule.server.http import as_oauth_error, read_query, request_id
 from vestibule.server.journey import AuthorizationResponse, check_came_back, complete, read_response
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.page_sign_in import Arrive
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 

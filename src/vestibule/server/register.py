@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute
 from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.registration import parse_registration
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, EndpointRoute, cors, json_endpoint, json_response, read_json
+from vestibule.server.http import NO_STORE, cors, json_endpoint, json_response, read_json
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 

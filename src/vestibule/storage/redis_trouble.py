@@ -6,6 +6,8 @@ from typing import Final
 
 from redis import exceptions
 
+from vestibule.storage.remote import network_trouble
+
 __all__ = ["FAILURES", "kind_of", "trouble"]
 
 FAILURES: Final = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
@@ -19,11 +21,13 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.TimeoutError, "the server does not answer in time"),
     (TimeoutError, "the server does not answer in time"),
     (exceptions.ConnectionError, "the server cannot be reached"),
+    (exceptions.RedisClusterException, "no server of the cluster can be reached"),
     (OSError, "the server cannot be reached"),
 )
 _SAID: Final = {
     "NOREPLICAS": "the server has too few replicas and cannot be written",
     "MISCONF": "the server cannot write to its disk",
+    "luster mode is not enabled": "the server is no cluster: a single one is redis://host:port",
 }
 _IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 
@@ -37,5 +41,5 @@ def kind_of(error: BaseException) -> type[BaseException]:
 def trouble(error: BaseException) -> str:
     """In words; no credentials."""
     kind = kind_of(error)
-    said = next((text for code, text in _SAID.items() if code in str(error)), None)
+    said = next((text for code, text in _SAID.items() if code in str(error)), None) or network_trouble(error)
     return said or next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
