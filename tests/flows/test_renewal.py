@@ -8,8 +8,8 @@ from tests.flows.stage import KEY
 
 from vestibule import reasons
 from vestibule.errors import Unavailable
-from vestibule.grants.model import Code, Grant, UpstreamSession
-from vestibule.grants.renewal import LEASE_SECONDS, Renewal, RenewalUnchecked
+from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
+from vestibule.grants.renewal import LEASE_SECONDS, WAIT_SECONDS, Renewal, RenewalUnchecked
 from vestibule.grants.store import Grants
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
@@ -107,3 +107,42 @@ async def test_what_could_not_be_checked_is_kept_and_not_used(grants: Grants, du
     assert asked == ["one", "two"]
     assert renewed.upstream is not None
     assert renewed.upstream.access_token == "checked"
+
+
+@pytest.fixture
+async def abandoned(grants: Grants, due: Grant, clock: FakeClock) -> Grant:
+    """The same session; the process that took the lease to renew it has died since."""
+    lease = Lease(holder="who has died", until=clock.now() + LEASE_SECONDS)
+    held = await grants.change(due.id, lambda grant: replace(grant, lease=lease))
+    assert held is not None
+    return held
+
+
+@pytest.mark.spec("PX-13")
+async def test_nobody_waits_long_for_a_process_that_died(grants: Grants, abandoned: Grant, clock: FakeClock):
+    """... and the session outlives it: it is renewed once the lease has ended."""
+    renewal, began = Renewal(grants, answer(clock, "new", "two"), clock), clock.now()
+    with pytest.raises(Unavailable) as refused:
+        await renewal.renewed(abandoned)
+    assert WAIT_SECONDS <= clock.now() - began <= WAIT_SECONDS + 1
+    assert (refused.value.reason, refused.value.retry_after > 0) == (reasons.UPSTREAM_UNAVAILABLE, True)
+
+    asked_again = clock.now()
+    with pytest.raises(Unavailable):
+        await renewal.renewed(abandoned)
+    assert clock.now() == asked_again, "whoever comes next is told at once"
+
+    clock.advance(LEASE_SECONDS)
+    renewed = await renewal.renewed(abandoned)
+    assert renewed.upstream is not None
+    assert renewed.upstream.access_token == "new"
+
+
+async def test_a_token_that_still_holds_serves_while_nobody_renews_it(grants: Grants, abandoned: Grant, clock: FakeClock):
+    assert abandoned.upstream is not None
+    holds = replace(abandoned.upstream, expires_at=clock.now() + 200)
+    early = await grants.change(abandoned.id, lambda grant: replace(grant, upstream=holds))
+    assert early is not None
+    kept = await Renewal(grants, answer(clock, "new", "two"), clock, early=300).renewed(early)
+    assert kept.upstream is not None
+    assert kept.upstream.access_token == "first"

@@ -75,13 +75,6 @@ async def test_how_a_redis_may_lose_records_is_said_once(redis_server: RedisServ
 
 
 @pytest.fixture
-async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(postgres_server.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def table(postgres_server: PostgresServer) -> AsyncIterator[tuple[PostgresStore, str]]:
     name = f"records_{uuid4().hex}"
     store = PostgresStore(postgres_server.url, table=name)

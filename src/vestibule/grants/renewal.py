@@ -19,7 +19,7 @@ from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
 from vestibule.net.single_flight import SingleFlight
 
-__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "Renewal", "RenewalUnchecked"]
+__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "WAIT_SECONDS", "Renewal", "RenewalUnchecked"]
 
 LEASE_SECONDS = 45
 """Longer than the requests of one renewal take together, so that a lease is lost only by a process that died; shorter than a client may
@@ -30,6 +30,10 @@ CHECK_GRACE_SECONDS = 300
 
 PAUSE_SECONDS = 5
 """How long a provider that did not answer is not asked again for the same grant, so that not every request waits for a time-out."""
+
+WAIT_SECONDS = 15
+"""How long a request waits for another process that holds the lease: longer than a provider may take to answer, shorter than the
+lease of a process that died, as clients and load balancers give up on a request sooner than that."""
 
 _POLL_SECONDS = 0.05
 _STORE_RETRY_SECONDS = 0.5
@@ -117,13 +121,15 @@ class Renewal:
         return grant
 
     async def _renew(self, grant_id: str, key: DataKey | None) -> Grant:
-        holder = secrets.token_hex(8)
+        holder, patience_ends = secrets.token_hex(8), self._clock.now() + WAIT_SECONDS
         while True:
             grant = await self._take_lease(grant_id, holder, key)
             if grant.ended or not self.is_due(grant):
                 return grant
-            if grant.lease is not None and grant.lease.holder == holder:
+            if _holds(grant, holder):
                 return await self._renew_holding(grant, holder)
+            if self._clock.now() >= patience_ends:
+                raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "another process has asked for long, or has died over it")
             await self._clock.sleep(_POLL_SECONDS)
 
     async def _take_lease(self, grant_id: str, holder: str, key: DataKey | None) -> Grant:

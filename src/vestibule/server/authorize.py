@@ -22,7 +22,7 @@ from vestibule.server.http import as_oauth_error, read_query, request_id
 from vestibule.server.login import AuthorizationParams, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, is_proven, page_endpoint, redirect
 from vestibule.server.route import EndpointRoute
-from vestibule.upstream.client import FORWARDED_PARAMETERS
+from vestibule.upstream.parameters import FORWARDED_PARAMETERS
 
 __all__ = ["routes"]
 

@@ -12,8 +12,8 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.net.cache import http_freshness
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.single_flight import SingleFlight
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.json_documents import read_json_object
 from vestibule.server.http import cors, json_endpoint, json_response
 from vestibule.server.route import EndpointRoute
