@@ -1,0 +1,168 @@
+"""A process that stands still between two steps, while another goes on: a long pause, a suspended machine, a store that is away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from tests.races.house import KEY, House
+from tests.races.stores import WrappedStore
+
+from vestibule import reasons
+from vestibule.errors import Unavailable, UpstreamRefused
+from vestibule.grants.model import Code, Grant, UpstreamSession
+from vestibule.grants.renewal import LEASE_SECONDS, Renewal
+from vestibule.grants.store import Grants
+from vestibule.keys.keyring import KeyRing
+from vestibule.keys.sealing import Sealer
+from vestibule.storage.memory import MemoryStore
+from vestibule.storage.protocol import Store
+from vestibule.storage.sealed import SealedRecords
+from vestibule.testing import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+SOON = 60
+OUTAGE = 120
+
+
+class PausingStore(WrappedStore):
+    """Does something once, when the answer to a verb is on its way."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.pause_after = ""
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def after(self, verb: str, key: str) -> None:
+        meanwhile = self.meanwhile
+        if meanwhile is not None and verb == self.pause_after:
+            self.meanwhile = None
+            await meanwhile()
+
+
+class AwayStore(WrappedStore):
+    """Does not answer while it is away."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.is_away: Callable[[], bool] = lambda: False
+
+    async def before(self, verb: str, key: str) -> None:
+        if self.is_away():
+            raise Unavailable(reasons.STORE_UNAVAILABLE, "away")
+
+
+@dataclass
+class StrictProvider:
+    """Each refresh token is good once; to see one again ends the session (RFC 9700 §4.14.2)."""
+
+    clock: FakeClock
+    issued: int = 1
+    has_ended: bool = False
+
+    async def ask(self, grant: Grant) -> Grant:
+        assert grant.upstream is not None
+        if self.has_ended or grant.upstream.refresh_token != f"refresh {self.issued}":
+            self.has_ended = True
+            raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "used again")
+        self.issued += 1
+        return replace(grant, upstream=session(self.issued, self.clock.now() + 3600))
+
+
+def session(number: int, expires_at: float) -> UpstreamSession:
+    return UpstreamSession(access_token=f"access {number}", refresh_token=f"refresh {number}", expires_at=expires_at)
+
+
+@dataclass
+class Two:
+    """Two processes with one store; the first can be made to stand still."""
+
+    clock: FakeClock
+    pausing: PausingStore
+    provider: StrictProvider
+    first: Grants
+    second: Grants
+    grant: Grant
+
+    async def second_renews_later(self) -> None:
+        self.clock.advance(LEASE_SECONDS + 1)
+        await Renewal(self.second, self.provider.ask, self.clock).renewed(self.grant)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def two(clock: FakeClock) -> Two:
+    """With a session whose upstream token has just ended."""
+    inner, now = MemoryStore(clock), clock.now()
+    pausing, sealer = PausingStore(inner), Sealer(KeyRing.from_secrets(KEY))
+    first, second = (Grants(SealedRecords(store, sealer, clock), clock) for store in (pausing, inner))
+    grant = Grant(
+        id="a-grant",
+        client_id="a-client",
+        redirect_uri="http://127.0.0.1/",
+        scopes=(),
+        resource="http://127.0.0.1/mcp",
+        subject="alice",
+        created_at=now,
+        expires_at=now + 86_400,
+        code=Code(digest="", expires_at=now, challenge="", redirect_uri="", spent_at=now),
+        upstream=session(1, now),
+    )
+    await second.create(grant)
+    return Two(clock, pausing, StrictProvider(clock), first, second, grant)
+
+
+@pytest.mark.spec("PX-13")
+async def test_who_stood_still_after_taking_the_lease_does_not_ask_with_it(two: Two):
+    two.pausing.pause_after, two.pausing.meanwhile = "swap", two.second_renews_later
+    renewed = await Renewal(two.first, two.provider.ask, two.clock).renewed(two.grant)
+    assert not two.provider.has_ended
+    assert renewed.upstream is not None
+    assert renewed.upstream.refresh_token == "refresh 2"
+
+
+@pytest.mark.spec("PX-13")
+async def test_who_stood_still_and_was_not_overtaken_takes_the_lease_anew(two: Two):
+    async def nothing_else() -> None:
+        two.clock.advance(LEASE_SECONDS + 1)
+
+    leases: list[float] = []
+
+    async def ask(grant: Grant) -> Grant:
+        assert grant.lease is not None
+        leases.append(grant.lease.until - two.clock.now())
+        return await two.provider.ask(grant)
+
+    two.pausing.pause_after, two.pausing.meanwhile = "swap", nothing_else
+    assert not (await Renewal(two.first, ask, two.clock).renewed(two.grant)).ended
+    assert leases == [LEASE_SECONDS]
+
+
+@pytest.mark.spec("PX-13")
+async def test_a_refusal_ends_nothing_once_another_has_renewed(two: Two):
+    async def refuses(grant: Grant) -> Grant:
+        two.pausing.pause_after, two.pausing.meanwhile = "get", two.second_renews_later
+        raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "a rule of the moment")
+
+    renewed = await Renewal(two.first, refuses, two.clock).renewed(two.grant)
+    assert renewed.upstream is not None
+    assert renewed.upstream.refresh_token == "refresh 2"
+
+
+@pytest.mark.spec("PX-13")
+async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than_the_lease(clock: FakeClock):
+    house = House(store=AwayStore(MemoryStore(clock)), clock=clock, access_token_seconds=SOON)
+    client = await house.signed_in()
+    clock.advance(SOON + 1)
+    ends = clock.now() + OUTAGE
+    house.store.is_away = lambda: house.upstream_refreshes > 0 and clock.now() < ends
+    assert (await house.call(client.tokens["access_token"])).status == 503
+    for _ in range(OUTAGE):
+        await clock.sleep(1)
+    assert (await house.call(client.tokens["access_token"])).status == 200
