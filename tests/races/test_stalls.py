@@ -166,3 +166,61 @@ async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than
     for _ in range(OUTAGE):
         await clock.sleep(1)
     assert (await house.call(client.tokens["access_token"])).status == 200
+
+
+@pytest.mark.spec("RF-03", "RF-04")
+async def test_a_client_that_goes_on_trying_through_an_outage_is_no_thief(clock: FakeClock):
+    store = PausingStore(AwayStore(MemoryStore(clock)))
+    house = House(store=store, clock=clock)
+    client = await house.signed_in()
+    token, ends = client.tokens["refresh_token"], clock.now() + OUTAGE
+
+    async def the_answer_is_lost() -> None:
+        store.inner.is_away = lambda: clock.now() < ends
+        raise Unavailable(reasons.STORE_UNAVAILABLE, "the connection broke")
+
+    store.pause_after, store.meanwhile = "swap", the_answer_is_lost
+    while clock.now() < ends:
+        assert (await house.refresh(client, token)).status == 503
+        clock.advance(10)
+    answer = await house.refresh(client, token)
+    assert answer.status == 200
+    assert (await house.refresh(client, answer.json()["refresh_token"])).status == 200
+
+
+@pytest.mark.spec("RF-04")
+async def test_once_it_was_answered_the_minute_for_a_retry_is_what_it_was(clock: FakeClock):
+    house = House(store=AwayStore(MemoryStore(clock)), clock=clock)
+    client = await house.signed_in()
+    token, ends = client.tokens["refresh_token"], clock.now() + 10
+    house.store.is_away = lambda: clock.now() < ends
+    assert (await house.refresh(client, token)).status == 503
+    clock.advance(10)
+    second = (await house.refresh(client, token)).json()
+    clock.advance(61)
+    assert (await house.refresh(client, token)).error == "invalid_grant"
+    assert (await house.call(second["access_token"])).status == 401
+
+
+@pytest.mark.spec("RF-04")
+@pytest.mark.parametrize("came", ["before", "after"])
+async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_nothing(clock: FakeClock, came: str):
+    inner = MemoryStore(clock)
+    first = House(store=PausingStore(inner), clock=clock)
+    second = House(store=inner, clock=clock, provider=first.idp)
+    client = await first.signed_in()
+    token, rotated = client.tokens["refresh_token"], {}
+
+    async def the_client_goes_on_elsewhere() -> None:
+        clock.advance(30)
+        rotated.update((await second.refresh(client, token)).json())
+        clock.advance(30)
+        rotated.update((await second.refresh(client, rotated["refresh_token"])).json())
+
+    if came == "after":
+        await the_client_goes_on_elsewhere()
+    else:
+        first.store.pause_after, first.store.meanwhile = "get", the_client_goes_on_elsewhere
+    answer = await first.refresh(client, token)
+    assert (answer.status, answer.error) == (400, "invalid_grant")
+    assert (await second.call(rotated["access_token"])).status == (200 if came == "before" else 401)
