@@ -115,7 +115,7 @@ class KeyValueStore:
         return False
 
     async def drop(self, key: str) -> bool:
-        """Remove a record that the caller has claimed."""
+        """Remove a record that the caller has claimed, or of which another store has the newer state."""
         return await self._asked(self._key_value.delete(key, collection=_RECORDS))
 
     async def _read(self, key: str) -> dict[str, Any] | None:
