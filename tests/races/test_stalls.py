@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from tests.races.house import KEY, House
@@ -12,8 +13,11 @@ from tests.races.stores import WrappedStore
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamRefused
 from vestibule.grants.model import Code, Grant, UpstreamSession
+from vestibule.grants.rekeying import needed_keys
 from vestibule.grants.renewal import LEASE_SECONDS, Renewal
 from vestibule.grants.store import Grants
+from vestibule.grants.tokens import RefreshToken
+from vestibule.keys.key_file import KeyFile, new_key
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
 from vestibule.storage.memory import MemoryStore
@@ -224,3 +228,29 @@ async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_noth
     answer = await first.refresh(client, token)
     assert (answer.status, answer.error) == (400, "invalid_grant")
     assert (await second.call(rotated["access_token"])).status == (200 if came == "before" else 401)
+
+
+@pytest.mark.spec("RF-04")
+async def test_a_session_hangs_from_the_key_that_its_record_names_although_another_took_over_meanwhile(
+    clock: FakeClock, tmp_path: Path
+):
+    file = KeyFile(tmp_path / "keys", generated=True)
+    file.create(clock.now())
+    old = file.read()[0]
+    file.change(lambda keys: [*keys, new_key(clock.now(), active_from=clock.now() + 30)])
+    store = PausingStore(MemoryStore(clock))
+    house = House(store=store, clock=clock, options={"jwt_signing_key": file.path})
+    client = await house.signed_in()
+
+    async def the_next_key_takes_over() -> None:
+        clock.advance(31)
+
+    store.pause_after, store.meanwhile = "swap", the_next_key_takes_over
+    answer = await house.refresh(client, client.tokens["refresh_token"])
+    ring = house.proxy.hall.keyring
+    assert ring.current.id != old.id
+    token = RefreshToken.read(ring, answer.json()["refresh_token"])
+    assert token is not None
+    grant = await house.proxy.hall.grants.load(token.grant_id)
+    assert grant is not None
+    assert needed_keys(grant, clock.now() + 120) == {token.ring_key}

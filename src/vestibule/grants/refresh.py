@@ -101,7 +101,7 @@ def check_refresh(grant: Grant, presented: Presented, rules: RefreshRules, now: 
 
 
 def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: KeyRing, now: float) -> Grant:
-    """The grant after this refresh; ``presented.token.successor(keyring, grant.rotation.salt)`` is the token to answer with.
+    """The grant after this refresh; the token to answer with is ``presented.token.successor(keyring, rotation.salt, rotation.ring_key)``.
 
     Raises:
         as :func:`check_refresh`.

@@ -145,7 +145,8 @@ async def _refresh_token(unanswered: Unanswered, hall: Hall, client: Client, for
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     await hall.listing.keep(grant)
     _emit(hall, "refreshed", grant)
-    successor = token.successor(hall.keyring, grant.rotation.salt)
+    # Made with the key that the record names, also where another has taken over since: what is retired later goes by the record.
+    successor = token.successor(hall.keyring, grant.rotation.salt, grant.rotation.ring_key)
     return _answer(hall, grant, presented.scopes or grant.scopes, successor)
 
 
