@@ -230,6 +230,31 @@ async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_noth
     assert (await second.call(rotated["access_token"])).status == (200 if came == "before" else 401)
 
 
+@pytest.mark.spec("TK-05")
+@pytest.mark.parametrize("came", ["before", "after"])
+async def test_a_code_that_was_held_up_while_a_second_post_of_it_was_answered_ends_nothing(clock: FakeClock, came: str):
+    inner = MemoryStore(clock)
+    first = House(store=PausingStore(inner), clock=clock)
+    second = House(store=inner, clock=clock, provider=first.idp)
+    client = await first.client()
+    code, attempt = await first.code(client)
+    tokens: dict[str, str] = {}
+
+    async def the_client_tries_elsewhere() -> None:
+        clock.advance(30)
+        tokens.update((await second.redeem(client, code, attempt)).json())
+        assert (await second.call(tokens["access_token"])).status == 200
+
+    if came == "after":
+        await the_client_tries_elsewhere()
+    else:
+        first.store.pause_after, first.store.meanwhile = "get", the_client_tries_elsewhere
+    answer = await first.redeem(client, code, attempt)
+    assert (answer.status, answer.error) == (400, "invalid_grant")
+    clock.advance(6)
+    assert (await second.call(tokens["access_token"])).status == (200 if came == "before" else 401)
+
+
 @pytest.mark.spec("RF-04")
 async def test_a_session_hangs_from_the_key_that_its_record_names_although_another_took_over_meanwhile(
     clock: FakeClock, tmp_path: Path
