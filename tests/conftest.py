@@ -6,11 +6,30 @@ from pathlib import Path
 import pytest
 from tests.providers.matrix import pytest_terminal_summary as pytest_terminal_summary
 
+from vestibule import events as event_stream
+from vestibule.events import Event
+from vestibule.testing import FakeClock
+
 
 @pytest.fixture
 def anyio_backend() -> str:
     """The event loop that asynchronous tests run on."""
     return "asyncio"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The time of everything."""
+    return FakeClock()
+
+
+@pytest.fixture
+def events() -> Iterator[list[Event]]:
+    """What happened, as it happens."""
+    seen: list[Event] = []
+    unsubscribe = event_stream.subscribe(seen.append)
+    yield seen
+    unsubscribe()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -154,6 +154,9 @@ REQUEST_TOO_LARGE = _reason("request_too_large", "The request is too large.", "S
 PARAMETER_REPEATED = _reason("parameter_repeated", "A parameter was sent more than once.", "Send each parameter once.")
 PARAMETER_MISSING = _reason("parameter_missing", "A required parameter is missing.", "Send it.")
 PARAMETER_INVALID = _reason("parameter_invalid", "A parameter has a value that is not allowed.", "Correct it.")
+METHOD_NOT_ALLOWED = _reason(
+    "method_not_allowed", "This endpoint has no such method.", "Use one of those that the Allow header names."
+)
 CONTENT_TYPE = _reason(
     "content_type", "The request has the wrong content type.", "Send the content type that the endpoint expects."
 )

@@ -1,3 +1,4 @@
 """What attackers run into."""
 
-from tests.flows.conftest import clock, events, stage, staged  # noqa: F401 - fixtures
+from tests.flows.conftest import stage as stage
+from tests.flows.conftest import staged as staged

@@ -18,8 +18,9 @@ from vestibule.clients.assertions import ClientKeys
 from vestibule.errors import Unavailable
 from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, sign
-from vestibule.net.fetch import Fetcher, FetchFailed
-from vestibule.protocol.registration import ClientMetadata
+from vestibule.net.exchange import FetchFailed
+from vestibule.net.fetch import Fetcher
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.uris import parse_uri
 from vestibule.testing import FakeClock
 

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.unit.net.web import Names, Web
 
 from vestibule.net.client import close_shared_clients
-from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden
+from vestibule.net.exchange import FetchFailed, FetchForbidden
+from vestibule.net.fetch import Fetcher
 from vestibule.testing.clock import FakeClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("CI-07")]

@@ -9,7 +9,8 @@ import pytest
 from tests.clients import hosted, terminal, windowed
 from tests.clients.replay import ClientsWeb, Replayer
 from tests.clients.transcript import Transcript
-from tests.flows.conftest import SetStage, clock, events, staged  # noqa: F401 - fixtures
+from tests.flows.conftest import SetStage
+from tests.flows.conftest import staged as staged
 from tests.flows.stage import KnownProxy
 
 from vestibule import OAuthProxy
@@ -54,7 +55,7 @@ async def test_the_client_gets_what_it_needs(
     transcript: Transcript,
     bridge: Callable[..., Any],
     tokens: str,
-    staged: SetStage,  # noqa: F811 - fixture
+    staged: SetStage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     web = ClientsWeb(monkeypatch)

@@ -1,31 +1,15 @@
 """The deployment that flows run through, in process and on a clock that tests move."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from tests.flows.stage import Stage, set_stage
 
-from vestibule import events as event_stream
 from vestibule.events import Event
 from vestibule.testing import FakeClock
 
 SetStage = Callable[..., Awaitable[Stage]]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    """The time of everything."""
-    return FakeClock()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    """What happened, as it happens."""
-    seen: list[Event] = []
-    unsubscribe = event_stream.subscribe(seen.append)
-    yield seen
-    unsubscribe()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -172,29 +173,40 @@ async def test_no_token_of_a_session_opens_it_and_it_opens_no_resource(stage: St
 
 
 @pytest.mark.parametrize(
-    ("method", "query", "reason"),
+    ("method", "query", "reason", "told"),
     [
-        ("GET", {"usr": "alice"}, "parameter_invalid"),
-        ("GET", {"user": ""}, "parameter_invalid"),
-        ("GET", [("user", "alice"), ("user", "bob")], "parameter_repeated"),
-        ("GET", {"limit": "0"}, "parameter_invalid"),
-        ("GET", {"limit": "1001"}, "parameter_invalid"),
-        ("GET", {"limit": "-1"}, "parameter_invalid"),
-        ("GET", {"idle_seconds": "1.5"}, "parameter_invalid"),
-        ("GET", {"older_than_seconds": "٣"}, "parameter_invalid"),
-        ("DELETE", {}, "parameter_missing"),
-        ("DELETE", {"usr": "alice"}, "parameter_invalid"),
-        ("DELETE", {"user": "alice", "clint": "x"}, "parameter_invalid"),
-        ("DELETE", {"client": ""}, "parameter_invalid"),
-        ("DELETE", {"limit": "5"}, "parameter_invalid"),
+        ("GET", {"usr": "alice"}, "parameter_invalid", "unknown: 'usr'"),
+        ("GET", {"user": ""}, "parameter_invalid", "user is empty"),
+        ("GET", [("user", "alice"), ("user", "bob")], "parameter_repeated", "'user' was sent more than once"),
+        ("GET", {"limit": "0"}, "parameter_invalid", "limit is from 1 to 1000"),
+        ("GET", {"limit": "1001"}, "parameter_invalid", "limit is from 1 to 1000"),
+        ("GET", {"limit": "-1"}, "parameter_invalid", "limit is no whole number"),
+        ("GET", {"idle_seconds": "1.5"}, "parameter_invalid", "idle_seconds is no whole number"),
+        ("GET", {"older_than_seconds": "٣"}, "parameter_invalid", "older_than_seconds is no whole number"),
+        ("DELETE", {}, "parameter_missing", "one of client, idle_seconds, older_than_seconds, user"),
+        ("DELETE", {"usr": "alice"}, "parameter_invalid", "unknown: 'usr'"),
+        ("DELETE", {"user": "alice", "clint": "x"}, "parameter_invalid", "unknown: 'clint'"),
+        ("DELETE", {"client": ""}, "parameter_invalid", "client is empty"),
+        ("DELETE", {"limit": "5"}, "parameter_invalid", "unknown: 'limit'"),
     ],
 )
-async def test_a_description_that_may_be_misread_is_refused(stage: Stage, method: str, query: Any, reason: str):
+async def test_a_description_that_may_be_misread_is_refused(stage: Stage, method: str, query: Any, reason: str, told: str):
     client = await stage.signed_in()
     answer = await stage.http.request(method, SESSIONS, params=query, headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 400
-    assert f"[{reason}," in answer.json()["error_description"]
+    assert f"({told}) [{reason}," in answer.json()["error_description"]
     assert await call_status(client) == 200
+
+
+@pytest.mark.parametrize("name", ['"<script>', "back\\slash", "ümlaut", "x" * 500])
+async def test_what_is_told_of_a_parameter_is_short_and_plain(stage: Stage, name: str):
+    """RFC 6749 §5.2: what a description may hold."""
+    answer = await ask(stage, "GET", **{name: "v"})
+    assert answer.status_code == 400
+    told = answer.json()["error_description"]
+    assert "unknown: " in told
+    assert len(told) < 200
+    assert re.fullmatch(r"[ !#-\[\]-~]+", told)
 
 
 @pytest.mark.parametrize("path", ["/unknown", "/..", "/%00", "/" + "A" * 22, "/" + "A" * 5000])
@@ -207,9 +219,11 @@ async def test_an_unknown_session_is_not_found(stage: Stage, path: str):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "OPTIONS"])
 async def test_other_methods_do_nothing(stage: Stage, method: str):
-    answer = await ask(stage, method)
-    assert answer.status_code == 405
-    assert "access-control-allow-origin" not in answer.headers
+    for path in ("", "/an-id"):
+        answer = await ask(stage, method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, HEAD")
+        assert "[method_not_allowed," in answer.json()["error_description"]
+        assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_a_store_that_is_away_is_503(stage: Stage):

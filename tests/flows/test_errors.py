@@ -210,9 +210,31 @@ async def test_request_ids_are_ours_and_never_the_same(stage: Stage):
     assert "chosen-by-the-caller" not in seen
 
 
-@pytest.mark.parametrize("path", ["/authorize", "/consent", "/auth/callback", "/register", "/token", "/revoke", "/introspect"])
+PAGES = {
+    "/authorize": "GET, HEAD",
+    "/auth/callback": "GET, HEAD",
+    "/consent": "GET, HEAD, POST",
+    "/connections": "GET, HEAD, POST",
+}
+FOR_CLIENTS = {
+    **dict.fromkeys(("/register", "/token", "/revoke", "/introspect"), "OPTIONS, POST"),
+    **dict.fromkeys(("/.well-known/oauth-authorization-server", "/.well-known/jwks.json"), "GET, HEAD, OPTIONS"),
+    "/.well-known/oauth-protected-resource/mcp": "GET, HEAD, OPTIONS",
+}
+FOR_OPERATORS = dict.fromkeys(("/healthz", "/readyz"), "GET, HEAD")
+
+
+@pytest.mark.parametrize(("path", "allow"), [*PAGES.items(), *FOR_CLIENTS.items(), *FOR_OPERATORS.items()])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
-async def test_methods_that_an_endpoint_does_not_know(stage: Stage, path: str, method: str):
+async def test_methods_that_an_endpoint_does_not_know(stage: Stage, path: str, allow: str, method: str):
+    """RFC 9110 §15.5.6: the answer names those that there are."""
+    stage.store.calls.clear()
     answer = await stage.http.request(method, BASE + path)
-    assert answer.status_code == 405
-    assert method not in answer.headers["allow"]
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert stage.store.calls == []
+    assert stage.reasons()[-1] == "method_not_allowed"
+    assert answer.headers["x-request-id"] in answer.text
+    assert answer.headers["content-type"].partition(";")[0] == ("text/html" if path in PAGES else "application/json")
+    if path not in PAGES:
+        assert answer.json()["error"] == "invalid_request"
+    assert ("access-control-allow-origin" in answer.headers) == (path in FOR_CLIENTS)

@@ -17,6 +17,7 @@ from tests.flows.conftest import SetStage
 from tests.flows.stage import BASE, LOOPBACK_URI, KnownProxy, Stage, call_status, decide, open_consent
 from tests.flows.test_consent import BY_HAND, asked_again
 
+from vestibule.cli.key_place import find_keys
 from vestibule.cli.keys import add_key
 from vestibule.cli.keys_retire import retire_key
 from vestibule.clients.configured import ConfiguredClient
@@ -59,12 +60,12 @@ class Keys:
         return [key.id for key in KeyFile(self.path).read()]
 
     async def new(self, delay: float = 60) -> str:
-        await run_sync(partial(add_key, delay, self.path, clock=self.clock))
+        await run_sync(partial(add_key, find_keys(self.path, None), delay, clock=self.clock))
         return self.ids[-1]
 
     async def retire(self, key_id: str, *, compromised: bool = False, yes: bool = False) -> None:
-        url = f"sqlite:///{self.database}"
-        await run_sync(partial(retire_key, key_id, compromised=compromised, yes=yes, file=self.path, url=url, clock=self.clock))
+        place = find_keys(self.path, f"sqlite:///{self.database}")
+        await run_sync(partial(retire_key, place, key_id, compromised=compromised, yes=yes, clock=self.clock))
 
     async def rotate(self) -> str:
         """A new key, in force everywhere; gives the old one."""

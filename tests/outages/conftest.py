@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.flows.conftest import clock as clock
-from tests.flows.conftest import events as events
 from tests.flows.conftest import stage as stage
 from tests.flows.conftest import staged as staged
 from tests.outages.places import Place, PostgresPlace, RedisPlace, SQLitePlace

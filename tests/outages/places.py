@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import asyncpg
-from tests.stores.servers import PostgresServer, RedisServer, free_port
+from tests.stores.servers import PostgresServer, RedisServer, Server, free_port
 from tests.stores.trouble import PATIENCE
 
 from vestibule.clock import Clock
@@ -45,13 +45,11 @@ class Place(Protocol):
         """Make a copy of what is there, for a later failover."""
 
 
-class RedisPlace:
-    kind = "redis"
-    trouble = ""
+class ServerPlace:
+    """A place at a server: some trouble is the same for every kind."""
 
-    def __init__(self, server: RedisServer, clock: Clock) -> None:
-        self.server = server
-        self.store = RedisStore(server.url, prefix=f"{uuid4().hex}:", clock=clock, timeout=PATIENCE)
+    server: Server
+    trouble = ""
 
     async def begin(self, trouble: str) -> None:
         self.trouble = trouble
@@ -60,6 +58,38 @@ class RedisPlace:
                 self.server.kill()
             case "frozen":
                 self.server.freeze()
+            case _:
+                await self._begin(trouble)
+
+    async def end(self) -> None:
+        trouble, self.trouble = self.trouble, ""
+        match trouble:
+            case "unreachable":
+                self.server.start()
+            case "frozen":
+                self.server.thaw()
+            case _:
+                await self._end(trouble)
+
+    async def _begin(self, trouble: str) -> None:
+        """Bring a trouble of this kind's own."""
+        raise NotImplementedError
+
+    async def _end(self, trouble: str) -> None:
+        """Take it away, if it does not go by itself."""
+        raise NotImplementedError
+
+
+class RedisPlace(ServerPlace):
+    kind = "redis"
+    server: RedisServer
+
+    def __init__(self, server: RedisServer, clock: Clock) -> None:
+        self.server = server
+        self.store = RedisStore(server.url, prefix=f"{uuid4().hex}:", clock=clock, timeout=PATIENCE)
+
+    async def _begin(self, trouble: str) -> None:
+        match trouble:
             case "read-only":
                 self.server.ask("REPLICAOF", "127.0.0.1", str(free_port()))
             case "too few replicas":
@@ -71,13 +101,8 @@ class RedisPlace:
             case _:
                 self._restart_with(self._copy)
 
-    async def end(self) -> None:
-        trouble, self.trouble = self.trouble, ""
+    async def _end(self, trouble: str) -> None:
         match trouble:
-            case "unreachable":
-                self.server.start()
-            case "frozen":
-                self.server.thaw()
             case "read-only":
                 self.server.ask("REPLICAOF", "NO", "ONE")
             case "too few replicas":
@@ -103,9 +128,9 @@ class RedisPlace:
         self.server.start()
 
 
-class PostgresPlace:
+class PostgresPlace(ServerPlace):
     kind = "postgres"
-    trouble = ""
+    server: PostgresServer
 
     def __init__(self, server: PostgresServer, clock: Clock) -> None:
         self.server = server
@@ -113,13 +138,8 @@ class PostgresPlace:
         # Without the question whether the server speaks TLS: asyncpg tells the event loop of every one that was never answered.
         self.store = PostgresStore(f"{server.url}?sslmode=disable", table=self.table, clock=clock, timeout=PATIENCE)
 
-    async def begin(self, trouble: str) -> None:
-        self.trouble = trouble
+    async def _begin(self, trouble: str) -> None:
         match trouble:
-            case "unreachable":
-                self.server.kill()
-            case "frozen":
-                self.server.freeze()
             case "read-only":
                 await self._run("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
             case "full":
@@ -135,13 +155,8 @@ class PostgresPlace:
             case _:
                 await self._run(f"TRUNCATE {self.table}", f"INSERT INTO {self.table} TABLE {self.table}_copy")
 
-    async def end(self) -> None:
-        trouble, self.trouble = self.trouble, ""
+    async def _end(self, trouble: str) -> None:
         match trouble:
-            case "unreachable":
-                self.server.start()
-            case "frozen":
-                self.server.thaw()
             case "read-only":
                 await self._run("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
             case "full":
@@ -252,14 +267,3 @@ async def shows(store: Store) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the trouble does not show")
-
-
-async def is_over(store: Store) -> None:
-    """Wait until the store can be written again."""
-    for _ in range(100):
-        try:
-            assert await store.put_new(f"filler/{uuid4()}", b"", 60)
-            return
-        except Unavailable:
-            await asyncio.sleep(0.05)
-    raise AssertionError("the store does not recover")

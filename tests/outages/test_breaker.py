@@ -8,9 +8,9 @@ import logging
 import pytest
 from key_value.aio.stores.memory import MemoryStore as ForeignMemoryStore
 from tests.flows.stage import FaultyStore, set_stage
-from tests.outages.places import Place, is_over, shows
+from tests.outages.places import Place, shows
 from tests.outages.scene import call, refresh
-from tests.stores.trouble import PATIENCE
+from tests.stores.trouble import PATIENCE, recovered
 from tests.stores.trouble import refused as store_refuses
 
 from vestibule import reasons
@@ -229,7 +229,7 @@ async def test_requests_at_a_frozen_server_do_not_pile_up(place: Place, events: 
     assert set(await wave(100)) == {503}
     assert len(stage.store.calls) <= 1, "those who come later wait for nothing"
     await place.end()
-    await is_over(place.store)
+    await recovered(place.store, 100)
     await asyncio.sleep(PAUSE_SECONDS)
     assert (await call(stage, client, http)).status_code == 200, "the one who asks for all"
     assert set(await wave(5)) == {200}
@@ -253,7 +253,7 @@ async def test_the_log_does_not_take_a_read_for_the_end_of_trouble_with_writing(
             await place.store.swap("a/1", version, b"", 600)
     assert [record.message for record in caplog.records] == []
     await place.end()
-    await is_over(place.store)
+    await recovered(place.store, 100)
     assert [record.message.endswith("works again") for record in caplog.records] == [True]
 
 

@@ -11,8 +11,9 @@ import httpx2
 import pytest
 from tests.flows.conftest import SetStage
 from tests.outages.matrix import ANEW, GOES_ON, LATER, LOG, STORE, STORE_ACTIONS
-from tests.outages.places import Place, is_over, shows
+from tests.outages.places import Place, shows
 from tests.outages.scene import Scene, call, succeeded
+from tests.stores.trouble import recovered
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("RF-03", "AZ-29", "RS-30")]
 
@@ -77,7 +78,7 @@ async def test_everybody_sees_what_the_table_says(
     assert_told(caplog, LOG.get(trouble, {}).get(place.kind, TOO_FEW if trouble == "too few replicas" else None))
 
     await place.end()
-    await is_over(place.store)
+    await recovered(place.store, 100)
     stage.clock.advance(DELAY)
     for action in actions:
         await assert_recovered(scene, action, expected[action])

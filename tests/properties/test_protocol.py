@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.errors import OAuthError
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.parameters import parse_parameters
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs, check_redirect_uri, find_registered, redirect_uri_matches
-from vestibule.protocol.registration import ClientMetadata, parse_registration
+from vestibule.protocol.registration import parse_registration
 from vestibule.protocol.scopes import ScopeHierarchy, format_scope, parse_scope
 from vestibule.protocol.uris import parse_uri
 

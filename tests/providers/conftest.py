@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.flows.conftest import clock, events, staged  # noqa: F401 - fixtures
+from tests.flows.conftest import staged as staged
 from tests.providers.house import House
 
 from vestibule.events import Event
@@ -18,7 +18,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def house(clock: FakeClock, events: list[Event]) -> AsyncIterator[House]:  # noqa: F811 - fixtures
+async def house(clock: FakeClock, events: list[Event]) -> AsyncIterator[House]:
     built = House(clock, {}, events)
     yield built
     await built.close()

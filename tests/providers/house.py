@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import pytest
 from tests.flows.stage import BASE, KEY, protected_server
 
 from vestibule.events import Event
 from vestibule.storage.memory import MemoryStore
 from vestibule.testing import FakeClock, ScriptedClient, ScriptedUser
-from vestibule.testing.user import web_client
+from vestibule.testing.client import StepFailed
+from vestibule.testing.user import Page, UnexpectedPage, web_client
 
 RESOURCE = f"{BASE}/mcp"
+FAILED = (StepFailed, UnexpectedPage)
+"""What a login raises that does not come to an end."""
 
 
 @dataclass
@@ -56,6 +60,13 @@ class House:
         client = self.client(user)
         await client.login(scope)
         return client
+
+    async def page_of_refusal(self, user: str = "alice") -> Page:
+        """What a user sees whose login does not come to an end."""
+        client = self.client(user)
+        with pytest.raises(FAILED):
+            await client.login()
+        return client.user.pages[-1]
 
     async def call_with(self, token: str | None) -> httpx2.Response:
         """A request to the resource."""

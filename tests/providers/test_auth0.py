@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.flows.conftest import clock, events, staged  # noqa: F401 - fixtures
+from tests.flows.conftest import SetStage
 from tests.flows.stage import Stage
 
 from vestibule import OIDCConfiguration
@@ -17,7 +17,6 @@ from vestibule.testing.client import StepFailed
 pytestmark = pytest.mark.anyio
 
 AUDIENCE = "https://api.example.com"
-SetStage = Callable[..., Awaitable[Stage]]
 
 GIVEN = {
     "config_url": "https://tenant.eu.auth0.com/.well-known/openid-configuration",
@@ -57,7 +56,7 @@ def home(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def stage(staged: SetStage) -> Stage:  # noqa: F811
+async def stage(staged: SetStage) -> Stage:
     return await staged(bridge=KnownAuth0, audience=AUDIENCE)
 
 
@@ -121,7 +120,7 @@ async def test_a_session_is_refreshed_and_revoked(stage: Stage) -> None:
         await client.refresh()
 
 
-async def test_opaque_tokens_are_named_to_the_operator(staged: SetStage) -> None:  # noqa: F811
+async def test_opaque_tokens_are_named_to_the_operator(staged: SetStage) -> None:
     """What Auth0 gives for an audience that is no API of the tenant's."""
     stage = await staged(bridge=KnownAuth0, audience=AUDIENCE, provider={"access_token_format": "opaque"})
     client = await stage.registered()
@@ -131,7 +130,7 @@ async def test_opaque_tokens_are_named_to_the_operator(staged: SetStage) -> None
     assert "token_opaque" in event.detail
 
 
-async def test_an_access_token_for_another_api_is_refused(staged: SetStage) -> None:  # noqa: F811
+async def test_an_access_token_for_another_api_is_refused(staged: SetStage) -> None:
     stage = await staged(bridge=KnownAuth0, audience=AUDIENCE, extra_authorize_params={"audience": "https://other.example.com"})
     client = await stage.registered()
     with pytest.raises((StepFailed, AssertionError)):

@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
-from tests.flows.stage import BASE
+from tests.flows.stage import BASE, query_of
 from tests.flows.test_connections import names, press, signed_in
 from tests.providers.fakes.entra import APP, HOME, LOGIN, OTHER, SECRET, App, FakeEntra, aadsts
 from tests.providers.fakes.fake import LIFE
-from tests.providers.house import RESOURCE, House
+from tests.providers.house import FAILED, RESOURCE, House
 
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.providers.azure import AzureJWTVerifier, AzureProvider
 from vestibule.providers.azure.errors import advice, explain
 from vestibule.proxy.remote import RemoteAuthProvider
 from vestibule.testing.client import CallRefused, StepFailed
-from vestibule.testing.user import Page, UnexpectedPage
 
 pytestmark = pytest.mark.anyio
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "azure.json").read_text())
 B2C = "https://contoso.b2clogin.com"
-FAILED = (StepFailed, UnexpectedPage)
 
 
 def provider(house: House, **options: Any) -> AzureProvider:
@@ -46,18 +44,6 @@ def bridge(house: House, entra: FakeEntra) -> AzureProvider:
     auth = provider(house)
     house.open(auth)
     return auth
-
-
-async def page_of_refusal(house: House, user: str = "alice") -> Page:
-    """What a user sees whose login does not come to an end."""
-    client = house.client(user)
-    with pytest.raises(FAILED):
-        await client.login()
-    return client.user.pages[-1]
-
-
-def query(url: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------------------
@@ -152,7 +138,7 @@ async def test_a_remote_provider_challenges_with_the_long_form(house: House, ent
 
 async def test_scopes_are_prefixed_on_the_wire_and_short_here(house: House, bridge: AzureProvider, entra: FakeEntra) -> None:
     client = await house.signed_in()
-    asked = query(client.user.pages[-1].url)
+    asked = query_of(client.user.pages[-1].url)
     assert asked["scope"] == f"api://{APP}/read offline_access"
     assert asked["prompt"] == "select_account"
     assert client.tokens["scope"] == "read"
@@ -165,7 +151,7 @@ async def test_the_resource_is_checked_here_and_never_sent_on(house: House, entr
     client = await house.signed_in()
     assert all("resource" not in asked.form for asked in entra.asked)
     elsewhere = client.start(resource="https://elsewhere.example/mcp")
-    assert query(await client.user.visit(elsewhere.url, client.redirect_uri))["error"] == "invalid_target"
+    assert query_of(await client.user.visit(elsewhere.url, client.redirect_uri))["error"] == "invalid_target"
 
 
 async def test_scopes_of_other_apis_are_consented_to_and_not_asked_of_the_token_endpoint(
@@ -173,7 +159,7 @@ async def test_scopes_of_other_apis_are_consented_to_and_not_asked_of_the_token_
 ) -> None:
     house.open(provider(house, required_scopes=["read", "openid"], additional_authorize_scopes=["User.Read", "profile"]))
     client = await house.signed_in()
-    assert query(client.user.pages[-1].url)["scope"] == f"api://{APP}/read openid User.Read profile offline_access"
+    assert query_of(client.user.pages[-1].url)["scope"] == f"api://{APP}/read openid User.Read profile offline_access"
     await client.refresh()
     house.clock.advance(4000)
     await client.refresh()
@@ -191,7 +177,7 @@ async def test_optional_scopes_are_asked_for_when_the_client_does(house: House, 
 
 async def test_authorize_parameters_of_ones_own_replace_the_usual_ones(house: House, entra: FakeEntra) -> None:
     house.open(provider(house, extra_authorize_params={"domain_hint": "contoso.example"}))
-    asked = query((await house.signed_in()).user.pages[-1].url)
+    asked = query_of((await house.signed_in()).user.pages[-1].url)
     assert asked["domain_hint"] == "contoso.example"
     assert "prompt" not in asked
 
@@ -249,7 +235,7 @@ async def test_a_renewed_id_token_of_another_tenant_ends_the_session(house: Hous
 async def test_users_of_other_tenants_get_a_page_that_says_so(house: House, entra: FakeEntra, scopes: list[str]) -> None:
     house.open(provider(house, tenant_id="organizations", allowed_tenants=[HOME], required_scopes=scopes))
     await house.signed_in("alice")
-    page = await page_of_refusal(house, "bob")
+    page = await house.page_of_refusal("bob")
     assert page.status == 403
     assert "sign_in_refused" in page.html
 
@@ -278,7 +264,7 @@ async def test_entras_own_tokens_do_not_open_the_bridge(house: House, bridge: Az
 
 async def test_a_sign_in_policy_refuses(house: House, entra: FakeEntra) -> None:
     house.open(provider(house, sign_in_policy=lambda claims: claims["preferred_username"].endswith("@elsewhere.example")))
-    assert (await page_of_refusal(house)).status == 403
+    assert (await house.page_of_refusal()).status == 403
 
 
 async def test_a_disabled_user_is_out_at_the_next_refresh(house: House, bridge: AzureProvider, entra: FakeEntra) -> None:
@@ -296,7 +282,7 @@ async def test_entra_being_down_is_503_and_costs_nothing(
     house: House, bridge: AzureProvider, entra: FakeEntra, end: str
 ) -> None:
     entra.down.add(end)
-    assert (await page_of_refusal(house)).status == 503
+    assert (await house.page_of_refusal()).status == 503
     entra.down.clear()
     house.clock.advance(10)
     client = await house.signed_in()
@@ -316,7 +302,7 @@ async def test_entra_being_down_is_503_and_costs_nothing(
 
 async def test_resource_among_the_extra_parameters_is_explained(house: House, entra: FakeEntra) -> None:
     house.open(provider(house, extra_token_params={"resource": "https://x.example"}))
-    assert (await page_of_refusal(house)).status == 502
+    assert (await house.page_of_refusal()).status == 502
     [detail] = house.operator_events()
     assert "extra_token_params" in detail
     assert "AADSTS9010010" in detail
@@ -332,7 +318,7 @@ async def test_a_single_page_registration_is_explained(house: House, entra: Fake
 
 async def test_a_wrong_secret_is_explained_and_not_shown(house: House, entra: FakeEntra) -> None:
     house.open(provider(house, client_secret="the-id-of-the-secret"))
-    page = await page_of_refusal(house)
+    page = await house.page_of_refusal()
     [detail] = house.operator_events()
     assert "Value, not its Secret ID" in detail
     assert "the-id-of-the-secret" not in detail + page.html
@@ -392,7 +378,7 @@ async def test_b2c_users_sign_in_and_the_issuer_is_learned(house: House, domain:
     client = await house.signed_in()
     page = urlsplit(client.user.pages[-1].url)
     assert page.path == "/contoso.onmicrosoft.com/B2C_1_susi/oauth2/v2.0/authorize"
-    assert query(page.geturl())["scope"] == f"https://contoso.onmicrosoft.com/{APP}/read offline_access"
+    assert query_of(page.geturl())["scope"] == f"https://contoso.onmicrosoft.com/{APP}/read offline_access"
     assert (await client.call_tool("who"))["claims"]["iss"] == f"{fake.host}/{HOME}/v2.0/"
     house.clock.advance(4000)
     await client.refresh()
@@ -460,7 +446,7 @@ async def test_variables_are_enough(house: House, entra: FakeEntra, prefix: str,
     house.open(AzureProvider(**{name: value for name, value in house.common.items() if name != "base_url"}))
     client = await house.signed_in()
     assert client.tokens["scope"] == "read write"
-    assert "User.Read" in query(client.user.pages[-1].url)["scope"].split()
+    assert "User.Read" in query_of(client.user.pages[-1].url)["scope"].split()
 
 
 def test_a_fake_error_is_one_of_entras() -> None:

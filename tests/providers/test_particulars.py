@@ -12,7 +12,7 @@ from tests.providers.discovery import serve_documents
 from tests.providers.fakes import apis, openid, registering
 from tests.providers.fakes.registry import CASES
 from tests.providers.fakes.vendor import OUR_SECRET
-from tests.providers.house import RESOURCE, House
+from tests.providers.house import FAILED, RESOURCE, House
 
 from vestibule.errors import ConfigurationError
 from vestibule.providers.aws import AWSCognitoProvider
@@ -25,7 +25,7 @@ from vestibule.providers.oci import OCIProvider
 from vestibule.providers.okta import OktaProvider
 from vestibule.providers.scalekit import ScalekitProvider
 from vestibule.providers.supabase import SupabaseProvider
-from vestibule.testing.client import CallRefused, StepFailed
+from vestibule.testing.client import CallRefused
 from vestibule.testing.user import UnexpectedPage
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +78,7 @@ async def test_clients_may_ask_for_offline_access_anywhere(case: Any, house: Hou
 async def test_github_errors_with_status_200_are_errors(house: House, place: Place) -> None:
     place(apis.GitHub(clock=house.clock), GitHubProvider, secret="a secret that was replaced")
     client = house.client()
-    with pytest.raises((StepFailed, UnexpectedPage)):
+    with pytest.raises(FAILED):
         await client.login()
     [detail] = house.operator_events()
     assert "incorrect_client_credentials" in detail
@@ -189,7 +189,7 @@ async def test_opaque_tokens_where_jwts_are_expected_are_named_with_the_remedy(h
     fake = openid.Cognito(clock=house.clock)
     fake.opaque = True  # type: ignore[misc]
     place(fake, AWSCognitoProvider, user_pool_id=openid.POOL)
-    with pytest.raises((StepFailed, UnexpectedPage)):
+    with pytest.raises(FAILED):
         await house.signed_in()
     [detail] = house.operator_events()
     assert "token_opaque" in detail
@@ -238,7 +238,7 @@ async def test_discord_is_always_asked_who_it_is(house: House, place: Place) -> 
 async def test_a_missing_mapper_is_described_to_whoever_runs_the_bridge(house: House, place: Place) -> None:
     fake = openid.Keycloak(clock=house.clock)
     place(fake, KeycloakProvider, realm_url=fake.issuer, audience="https://api.example.com")
-    with pytest.raises((StepFailed, UnexpectedPage)):
+    with pytest.raises(FAILED):
         await house.signed_in()
     [detail] = house.operator_events()
     assert "Included Custom Audience: https://api.example.com; Add to access token: On" in detail

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.flows.stage import BASE
+from tests.flows.stage import BASE, query_of
 from tests.providers.fakes.workos import APP, DOMAIN, OTHER_APP, SECRET, FakeWorkOS
-from tests.providers.house import House
+from tests.providers.house import FAILED, House
 
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.providers.workos import WorkOSProvider, WorkOSTokenVerifier
 from vestibule.proxy.remote import RemoteAuthProvider
 from vestibule.testing.client import CallRefused, StepFailed
-from vestibule.testing.user import Page, UnexpectedPage
 
 pytestmark = pytest.mark.anyio
-
-FAILED = (StepFailed, UnexpectedPage)
 
 
 def provider(house: House, **options: Any) -> WorkOSProvider:
@@ -38,13 +34,6 @@ def bridge(house: House, workos: FakeWorkOS) -> WorkOSProvider:
     auth = provider(house)
     house.open(auth)
     return auth
-
-
-async def page_of_refusal(house: House, user: str = "alice") -> Page:
-    client = house.client(user)
-    with pytest.raises(FAILED):
-        await client.login()
-    return client.user.pages[-1]
 
 
 # --- whole logins ---------------------------------------------------------------------------------------------------------------
@@ -69,7 +58,7 @@ async def test_sign_in_call_refresh_and_revoke(house: House, bridge: WorkOSProvi
 async def test_what_workos_is_asked_for(house: House, workos: FakeWorkOS) -> None:
     house.open(provider(house, required_scopes=["email"]))
     client = await house.signed_in()
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(client.user.pages[-1].url).query).items()}
+    asked = query_of(client.user.pages[-1].url)
     assert asked["scope"] == "email openid profile offline_access"
     assert client.user.pages[-1].url.startswith(f"{DOMAIN}/oauth2/authorize?")
     assert client.tokens["scope"] == "email"
@@ -116,7 +105,7 @@ async def test_workos_being_down_is_503(
     house: House, bridge: WorkOSProvider, workos: FakeWorkOS, end: str, status: int
 ) -> None:
     workos.down, workos.status = {end}, status
-    assert (await page_of_refusal(house)).status == 503
+    assert (await house.page_of_refusal()).status == 503
     workos.down = set()
     house.clock.advance(10)
     client = await house.signed_in()
@@ -134,7 +123,7 @@ async def test_workos_being_down_is_503(
 
 async def test_a_sign_in_policy_refuses(house: House, workos: FakeWorkOS) -> None:
     house.open(provider(house, sign_in_policy=lambda claims: claims["email"] == "bob@example.com"))
-    assert (await page_of_refusal(house)).status == 403
+    assert (await house.page_of_refusal()).status == 403
     assert await house.signed_in("bob")
 
 
@@ -155,7 +144,7 @@ async def test_tokens_of_workos_do_not_open_the_bridge(house: House, bridge: Wor
 
 async def test_a_wrong_secret_is_the_operators_matter(house: House, workos: FakeWorkOS) -> None:
     house.open(provider(house, client_secret="wrong-one"))
-    assert (await page_of_refusal(house)).status == 502
+    assert (await house.page_of_refusal()).status == 502
     assert house.operator_events()
 
 

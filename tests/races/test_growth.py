@@ -14,7 +14,7 @@ import pytest
 from tests.races.house import House, at_once
 from tests.races.stores import WrappedStore
 
-from vestibule.grants.sessions import Sessions
+from vestibule.grants.verified_tokens import VerifiedTokens
 from vestibule.net.cache import TTLCache
 from vestibule.net.client import trusted_client
 from vestibule.providers.in_memory import InMemoryOAuthProvider
@@ -25,7 +25,7 @@ from vestibule.testing import FakeClock, ScriptedClient, ScriptedUser
 CONTAINERS = (dict, list, set, WeakKeyDictionary, WeakSet, WeakValueDictionary)
 BOUNDED = {
     TTLCache: "max_size; tests/unit/net/test_cache.py",
-    Sessions: "max_tokens; test_the_guard_remembers_a_bounded_number_of_tokens",
+    VerifiedTokens: "max_tokens; test_the_guard_remembers_a_bounded_number_of_tokens",
 }
 
 
@@ -102,12 +102,12 @@ def test_growth_anywhere_behind_a_server_would_be_seen():
 @pytest.mark.anyio
 async def test_the_guard_remembers_a_bounded_number_of_tokens():
     house = House()
-    sessions = house.proxy._built.sessions
-    sessions._max_tokens = 8
+    known = house.proxy._built.sessions._known
+    known._max_tokens = 8
     for _ in range(12):
         client = await house.signed_in()
         assert (await house.call(client.tokens["access_token"])).status == 200
-    assert len(sessions._verified) == len(sessions._sessions) == 8
+    assert len(known._tokens) == len(known._sessions) == 8
 
 
 @pytest.mark.anyio

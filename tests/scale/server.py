@@ -25,6 +25,7 @@ from tests.scale.clock import PacedClock
 from tests.scale.journal import SERVER, Journal, ProviderJournal
 
 from vestibule import OIDCProxy
+from vestibule.cli.key_place import find_keys
 from vestibule.cli.keys import add_key
 from vestibule.cli.keys_retire import retire_key
 from vestibule.errors import ConfigurationError
@@ -104,9 +105,9 @@ def tend_keys(_: Mapping[int, socket.socket], order: dict[str, Any]) -> None:
     with (Path(order["folder"]) / "keys.log").open("a") as log, redirect_stdout(log):
         try:
             if order["retire"]:
-                retire_key(order["retire"], compromised=False, yes=True, file=file, url=order["database"], clock=clock)
+                retire_key(find_keys(file, order["database"]), order["retire"], compromised=False, yes=True, clock=clock)
             else:
-                add_key(order["delay"], file, clock)
+                add_key(find_keys(file, None), order["delay"], clock)
         except ConfigurationError as error:  # the store is away: whoever rotates tries again
             print(error)
 

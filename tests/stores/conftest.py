@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 from tests.stores.servers import PostgresServer, RedisServer, pgbouncer, running, wait_until
 
@@ -25,6 +26,14 @@ def redis_url(redis_server: RedisServer) -> str:
     """Of an empty server."""
     redis_server.ask("FLUSHALL")
     return redis_server.url
+
+
+@pytest.fixture
+async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the tests' own, past the store."""
+    connection = await asyncpg.connect(postgres_server.url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,6 @@ from vestibule.testing import FakeClock, ScriptedUser
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
 async def house(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path) -> AsyncIterator[House]:
     store = _store(request, clock, tmp_path)

@@ -20,13 +20,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(postgres_server.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 def table() -> str:
     return f"records_{uuid4().hex}"
 

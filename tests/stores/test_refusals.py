@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -74,13 +75,6 @@ async def test_how_a_redis_may_lose_records_is_said_once(redis_server: RedisServ
 
 
 @pytest.fixture
-async def admin(postgres_server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(postgres_server.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def table(postgres_server: PostgresServer) -> AsyncIterator[tuple[PostgresStore, str]]:
     name = f"records_{uuid4().hex}"
     store = PostgresStore(postgres_server.url, table=name)
@@ -109,6 +103,45 @@ async def test_what_postgres_refuses_is_told(table, admin: asyncpg.Connection, c
     assert (await store.get("a/1")).value == b"kept"
     await admin.execute(f"DROP TRIGGER fail ON {name}")
     await recovered(store)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("/postgres?no_such_setting=x", "the server knows no setting no_such_setting, which the URL names"),
+        ("/postgres?channel_binding=require", "the server knows no setting channel_binding, which the URL names"),
+        ("/postgres?sslmode=require", "the server offers no TLS, which sslmode asks for"),
+        ("/postgres?sslmode=verify-full", "the options of the connection cannot be used: root certificate file"),
+        ("/no_such_database", "the database does not exist"),
+    ],
+)
+async def test_an_option_that_does_not_fit_the_server_is_named(
+    postgres_server: PostgresServer, where: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = PostgresStore(postgres_server.url.removesuffix("/postgres") + where)
+    trouble = await refused(store.get("a/1"))
+    assert trouble.detail.startswith(told)
+    assert "\n" not in trouble.detail
+    await store.aclose()
+
+
+async def test_a_pooler_names_the_option_that_it_does_not_pass_on(pooler: str) -> None:
+    store = PostgresStore(f"{pooler}{'&' if '?' in pooler else '?'}no_such_setting=x")
+    assert (await refused(store.get("a/1"))).detail == "the server knows no setting no_such_setting, which the URL names"
+    await store.aclose()
+
+
+async def test_a_host_that_has_no_address_is_told() -> None:
+    for store in (PostgresStore("postgresql://no-such-host.invalid/db"), RedisStore("redis://no-such-host.invalid")):
+        assert (await refused(store.get("a/1"))).detail == "the name of the host cannot be resolved"
+        await store.aclose()
+
+
+async def test_a_single_redis_is_no_cluster(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url.replace("redis://", "redis+cluster://").removesuffix("/0"))
+    assert "is no cluster" in (await refused(store.get("a/1"))).detail
+    await store.aclose()
 
 
 async def test_a_read_only_postgres_is_left_for_the_one_that_takes_its_place(table, admin: asyncpg.Connection) -> None:

@@ -25,9 +25,9 @@ async def refused(verb: object) -> Unavailable:
     return found.value
 
 
-async def recovered(store: Store) -> None:
-    """A write and a read succeed; while the server comes back a few may fail."""
-    for _ in range(20):
+async def recovered(store: Store, attempts: int = 20) -> None:
+    """A write succeeds; while the server comes back a few may fail."""
+    for _ in range(attempts):
         try:
             assert await store.put_new(f"after/{uuid4()}", b"", 60)
             return

@@ -16,7 +16,19 @@ from vestibule.storage.protocol import Store
 
 USED_BY_OTHERS = tuple(
     f"vestibule.{name}"
-    for name in ("errors", "events", "policy", "providers", "proxy", "settings", "storage", "testing", "unsafe", "verifiers")
+    for name in (
+        "errors",
+        "events",
+        "logs",
+        "policy",
+        "providers",
+        "proxy",
+        "settings",
+        "storage",
+        "testing",
+        "unsafe",
+        "verifiers",
+    )
 )
 """Where other people's code takes its names from; elsewhere a short function may be told by its name."""
 

@@ -1,4 +1,4 @@
-"""The command line: ``vestibule demo``, ``run``, ``config``, ``storage`` and ``keys``.
+"""The command line: ``vestibule demo``, ``run``, ``config``, ``storage``, ``keys`` and ``sessions``.
 
 Owns what is printed to a terminal and nothing else. May import everything below it; each command imports what it needs when it runs.
 """

@@ -1,4 +1,4 @@
-"""The bridge whose sessions a command is about."""
+"""The bridge whose sessions or keys a command is about."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.protocol import Store
 
-__all__ = ["find_bridge", "store_of"]
+__all__ = ["find_bridge", "find_sessions", "store_of"]
 
 
 def find_bridge(target: str | None) -> OAuthProxy:
@@ -24,13 +24,25 @@ def find_bridge(target: str | None) -> OAuthProxy:
         target: ``SERVER.py`` or ``SERVER.py:object``; the object may be a server or a provider.
 
     Raises:
-        ConfigurationError: there is none, or its sessions are out of reach.
+        ConfigurationError: there is none.
     """
     with _quietly():
         provider = (find_provider(target) if target else None) or chosen_settings()[0].provider()
-    bridge = provider.server if isinstance(provider, MultiAuth) else provider
+    bridge = provider.server or provider if isinstance(provider, MultiAuth) else provider
     if not isinstance(bridge, OAuthProxy):
-        raise ConfigurationError(f"{type(bridge).__name__} keeps no sessions: tokens come from the provider itself.")
+        raise ConfigurationError(
+            f"{type(bridge).__name__} keeps no sessions and has no keys: tokens come from the provider itself."
+        )
+    return bridge
+
+
+def find_sessions(target: str | None) -> OAuthProxy:
+    """As :func:`find_bridge`, for a command that works on its sessions.
+
+    Raises:
+        ConfigurationError: there is none, or its sessions are out of reach.
+    """
+    bridge = find_bridge(target)
     if isinstance(store_of(bridge), MemoryStore):
         raise ConfigurationError(
             "Sessions are kept in the memory of the server's process, where no command reaches them: set client_storage."

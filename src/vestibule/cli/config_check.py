@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from vestibule.cli.config_show import chosen_settings
 from vestibule.cli.findings import CHECKS, Finding
+from vestibule.cli.store_check import key_file_findings, store_findings
 from vestibule.errors import ConfigurationError
 from vestibule.providers.chosen import Choice
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.settings import BridgeSettings, ProviderSettings
-from vestibule.storage.locate import open_store
 
 __all__ = ["check_config", "findings"]
+
+_STORAGE: Final = "vestibule.storage"
 
 
 def check_config(console: Console | None = None) -> int:
@@ -38,7 +41,8 @@ def check_config(console: Console | None = None) -> int:
 def findings() -> list[Finding]:
     """Everything that is wrong or doubtful, errors first.
 
-    The provider is built as it would be to serve, but in memory: nothing is written. Its discovery document is read.
+    The provider is built as it would be to serve, but in memory, and its discovery document is read. The store that is configured is
+    tried by itself; what is not there yet is not made.
     """
     try:
         chosen, settings = chosen_settings()
@@ -47,37 +51,39 @@ def findings() -> list[Finding]:
     found: list[Finding] = []
     if isinstance(settings, BridgeSettings):
         found = [finding for check in CHECKS for finding in check(settings)]
-    built = _built(chosen, settings)
+    tried = _tried(chosen, settings)
     known = {finding.text for finding in found}
-    return sorted([*found, *(each for each in built if each.text not in known)], key=lambda finding: not finding.is_error)
+    return sorted([*found, *(each for each in tried if each.text not in known)], key=lambda finding: not finding.is_error)
 
 
-def _built(chosen: Choice, settings: ProviderSettings | None) -> list[Finding]:
-    """What building the provider says: the error that it ends with, and the warnings on the way."""
-    with _warnings() as warned:
-        try:
-            _build(chosen, settings)
-        except ConfigurationError as error:
-            return [Finding(str(error), is_error=True), *warned]
-    return warned
+def _tried(chosen: Choice, settings: ProviderSettings | None) -> list[Finding]:
+    """What building the provider and using its store and keys says: the errors that these end with, and the warnings on the way."""
+    with _warnings() as found:
+        for step in _steps(chosen, settings):
+            try:
+                found.extend(step())
+            except ConfigurationError as error:
+                found.append(Finding(str(error), is_error=True))
+    return found
 
 
-def _build(chosen: Choice, settings: ProviderSettings | None) -> None:
+def _build(chosen: Choice, settings: ProviderSettings | None) -> list[Finding]:
     provider: Any = chosen.provider
     if not issubclass(chosen.provider, OAuthProxy) or not isinstance(settings, BridgeSettings):
         provider()
-        return
-    _check_storage(settings)
+        return []
     # A key of the moment in place of one that would be generated and kept.
     key = None if settings.jwt_signing_key else secrets.token_bytes(32)
-    provider(client_storage="memory://", jwt_signing_key=key)
+    with _muted(_STORAGE):  # what it says of the store in memory is this check's own doing
+        provider(client_storage="memory://", jwt_signing_key=key)
+    return []
 
 
-def _check_storage(settings: BridgeSettings) -> None:
-    """A file is made by opening it, so only what is no file is opened."""
-    storage = settings.client_storage
-    if isinstance(storage, str) and not storage.startswith(("sqlite://", "memory://")):
-        open_store(storage, namespace="", public_url=settings.base_url or "")
+def _steps(chosen: Choice, settings: ProviderSettings | None) -> Iterator[Callable[[], list[Finding]]]:
+    yield partial(_build, chosen, settings)
+    if isinstance(settings, BridgeSettings):
+        yield partial(store_findings, settings)
+        yield partial(key_file_findings, settings)
 
 
 class _Listener(logging.Handler):
@@ -88,19 +94,31 @@ class _Listener(logging.Handler):
         self._found = found
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == _STORAGE and record.levelno > logging.WARNING:
+            return  # its trouble is an error that is found, too
         self._found.append(Finding(record.getMessage(), is_error=False))
 
 
 @contextmanager
 def _warnings() -> Iterator[list[Finding]]:
-    """The warnings that are logged meanwhile; that of the store in memory is this check's own doing."""
+    """The warnings that are logged meanwhile."""
     found: list[Finding] = []
-    log, store_log = logging.getLogger("vestibule"), logging.getLogger("vestibule.storage")
-    listener, propagated, disabled = _Listener(found), log.propagate, store_log.disabled
+    log = logging.getLogger("vestibule")
+    listener, propagated = _Listener(found), log.propagate
     log.addHandler(listener)
-    log.propagate, store_log.disabled = False, True
+    log.propagate = False
     try:
         yield found
     finally:
         log.removeHandler(listener)
-        log.propagate, store_log.disabled = propagated, disabled
+        log.propagate = propagated
+
+
+@contextmanager
+def _muted(name: str) -> Iterator[None]:
+    log = logging.getLogger(name)
+    disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = disabled

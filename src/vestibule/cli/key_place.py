@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vestibule.cli.bridge import find_bridge, store_of
 from vestibule.clock import Clock
 from vestibule.errors import ConfigurationError
-from vestibule.keys.key_file import KeyFile, key_file_path
+from vestibule.keys.key_file import KeyFile, WatchedKeys, key_file_path
 from vestibule.keys.keyring import KeyRing, check_secret_strength
 from vestibule.keys.ring_key import RingKey
 from vestibule.providers.chosen import choice
 from vestibule.settings import BridgeSettings
-from vestibule.storage.locate import default_path, key_path, open_store
+from vestibule.storage.locate import ClientStorage, default_directory, default_path, key_path, open_store
+from vestibule.storage.memory import MemoryStore
 from vestibule.storage.protocol import Store
 
 __all__ = ["KeyPlace", "find_keys"]
@@ -23,6 +25,7 @@ _BY_HAND = (
     "every process; then move it to the front and roll out again; remove the old one when nothing hangs from it any more. "
     "Or name a file (jwt_signing_key = file:///path/to/keys), which these commands rotate without a restart. Docs: how-to/keys.md."
 )
+_NOWHERE = "No provider with keys of its own is configured here: name the server with --server, or the key file with --file."
 _ACCESS_TOKEN_SECONDS = 3600.0
 
 
@@ -38,9 +41,9 @@ class KeyPlace:
     """
 
     file: KeyFile | None
-    listed: tuple[RingKey, ...]
-    storage: str | Path | None
-    access_token_seconds: float
+    listed: tuple[RingKey, ...] = ()
+    storage: ClientStorage = None
+    access_token_seconds: float = _ACCESS_TOKEN_SECONDS
 
     def keys(self) -> tuple[RingKey, ...]:
         """The keys as they are now.
@@ -54,10 +57,12 @@ class KeyPlace:
         """The file.
 
         Raises:
-            ConfigurationError: there is none; says what to do by hand.
+            ConfigurationError: there is none, and it says what to do by hand; or its folder is not there.
         """
         if self.file is None:
             raise ConfigurationError(_BY_HAND)
+        if not self.file.generated:
+            _check_folder(self.file.path.resolve().parent)
         return self.file
 
     def open_store(self, clock: Clock) -> Store | None:
@@ -65,20 +70,50 @@ class KeyPlace:
         return None if self.storage is None else open_store(self.storage, namespace="", public_url="", clock=clock)
 
 
-def find_keys(file: Path | None, url: str | None) -> KeyPlace:
-    """The keys and the store that are configured, or those that are named.
+def find_keys(file: Path | None, url: str | None, server: str | None = None) -> KeyPlace:
+    """The keys and the store of a server, or those that are named.
+
+    Args:
+        file: of the keys, if not the server's.
+        url: the store, if not the server's.
+        server: see :func:`~vestibule.cli.bridge.find_bridge`; None for the configured one.
 
     Raises:
-        ConfigurationError: neither is; or the configuration cannot be read.
+        ConfigurationError: neither is there; or the configuration or the server's file cannot be read.
     """
-    settings = _settings()
-    storage = url or _storage(settings)
-    life = settings.options().get("access_token_expiry_seconds") if settings is not None else None
+    place = _of_server(server) if server is not None else _of_settings(_settings(), file)
     if file is not None:
-        return KeyPlace(KeyFile(file), (), storage, life or _ACCESS_TOKEN_SECONDS)
+        place = replace(place, file=KeyFile(file), listed=())
+    return replace(place, storage=url) if url is not None else place
+
+
+def _check_folder(folder: Path) -> None:
+    """A folder that is misspelt would be made, and no server would ever look there. Only that of our own files is."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    if missing and folder != default_directory().resolve():
+        raise ConfigurationError(
+            f"The folder {missing[-1]} does not exist: make it, if {folder} is where the key file is to be."
+        )
+
+
+def _of_server(target: str) -> KeyPlace:
+    bridge = find_bridge(target)
+    hall, store = bridge.hall, store_of(bridge)
+    source = hall.keyring.source
+    file = source.file if isinstance(source, WatchedKeys) else None
+    in_memory = isinstance(store, MemoryStore) or getattr(store, "path", store) is None
+    return KeyPlace(file, hall.keyring.keys, None if in_memory else store, hall.access_tokens.life)
+
+
+def _of_settings(settings: BridgeSettings | None, file: Path | None) -> KeyPlace:
+    """What is configured, with its keys unless their file is named."""
+    if settings is None and file is None:
+        raise ConfigurationError(_NOWHERE)
     if settings is None:
-        raise ConfigurationError("No provider with keys of its own is configured here: name the key file with --file.")
-    return KeyPlace(*_configured(settings), storage, life or _ACCESS_TOKEN_SECONDS)
+        return KeyPlace(None)
+    life = settings.options().get("access_token_expiry_seconds") or _ACCESS_TOKEN_SECONDS
+    keys = (None, ()) if file is not None else _configured(settings)
+    return KeyPlace(*keys, _storage(settings), life)
 
 
 def _settings() -> BridgeSettings | None:
@@ -94,9 +129,9 @@ def _issuer(settings: BridgeSettings) -> str:
     return issuer
 
 
-def _storage(settings: BridgeSettings | None) -> Any:
+def _storage(settings: BridgeSettings) -> Any:
     """What is configured. A default file that is not there would only be made by looking into it."""
-    if settings is None or settings.client_storage == "memory://":
+    if settings.client_storage == "memory://":
         return None
     if settings.client_storage is not None:
         return settings.client_storage

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from vestibule.cli.key_place import KeyPlace, find_keys
+from vestibule.cli.key_place import KeyPlace
+from vestibule.cli.store_trouble import told_trouble
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.grants.rekeying import UNKNOWN, KeyUse, key_use
@@ -29,16 +29,21 @@ Work = Callable[[SealedRecords, Clock], Awaitable[Answer]]
 __all__ = ["add_key", "list_keys", "said_time", "with_store"]
 
 
-def add_key(delay: float, file: Path | None, clock: Clock | None = None) -> None:
+def add_key(place: KeyPlace, delay: float, clock: Clock | None = None) -> None:
     """Add a key that signs and seals from `delay` seconds from now on.
 
     The first key of a file signs at once: there is none before it that could.
+
+    Args:
+        place: where the keys are.
+        delay: seconds.
+        clock: the time.
 
     Raises:
         ConfigurationError: the keys are in no file, or it cannot be changed.
     """
     now = (clock or SystemClock()).now()
-    place = find_keys(file, None).changeable()
+    file = place.changeable()
     made: list[RingKey] = []
 
     def rule(keys: tuple[RingKey, ...]) -> Sequence[RingKey]:
@@ -46,21 +51,20 @@ def add_key(delay: float, file: Path | None, clock: Clock | None = None) -> None
         made[:] = [new_key(now, active_from=active_from, taken={key.id for key in keys})]
         return [*keys, *made]
 
-    is_first = len(place.change(rule)) == 1
+    is_first = len(file.change(rule)) == 1
     when = "now" if is_first else said_time(made[0].active_from)
-    click.echo(f"{made[0].id} is in {place.path} and signs from {when} on.")
+    click.echo(f"{made[0].id} is in {file.path} and signs from {when} on.")
     if not is_first and delay <= LOOK_SECONDS:
         click.echo("That is soon: whoever reads a copy of the file may refuse what is made with it until then.", err=True)
 
 
-def list_keys(file: Path | None, url: str | None, clock: Clock | None = None, console: Console | None = None) -> None:
+def list_keys(place: KeyPlace, clock: Clock | None = None, console: Console | None = None) -> None:
     """Print every key, its part, and what hangs from it. No secret is shown.
 
     Raises:
         ConfigurationError: the keys cannot be found or read, or the store fails.
     """
     clock, console = clock or SystemClock(), console or Console(highlight=False)
-    place = find_keys(file, url)
     keys = in_order(place.keys(), clock.now())
     use = with_store(place, clock, keys, key_use)
     table = Table(box=None, pad_edge=False)
@@ -95,7 +99,7 @@ def with_store(place: KeyPlace, clock: Clock, keys: Sequence[RingKey], work: Wor
     try:
         return asyncio.run(done(store))
     except Unavailable as error:
-        raise ConfigurationError(f"{store!r}: {error.detail}.") from error
+        raise ConfigurationError(told_trouble(store, error)) from error
 
 
 def said_time(when: float | None) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import click
 
-from vestibule.cli.key_place import KeyPlace, find_keys
+from vestibule.cli.key_place import KeyPlace
 from vestibule.cli.keys import said_time, with_store
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError
@@ -22,7 +21,7 @@ from vestibule.storage.sealed import SealedRecords
 __all__ = ["retire_key"]
 
 _NO_STORE: Final = "No store was looked into (--url): sessions whose records it sealed end, and how many is not known."
-_WRONG_STORE: Final = "No record in the store was sealed with any key of the file: it is empty, or not the server's (another URL, prefix or table)."
+_WRONG_STORE: Final = "No record in the store was sealed with any key of the file: it is empty, or not the server's (another URL, prefix or table); --server names the server itself."
 _CLOCKS_DIFFER: Final = 30  # seconds
 _CLOSES: Final = (
     "What was made with it is closed at once: access tokens, refresh tokens, codes, registrations of clients (they register anew), "
@@ -30,16 +29,14 @@ _CLOSES: Final = (
 )
 
 
-def retire_key(
-    key_id: str, *, compromised: bool, yes: bool, file: Path | None, url: str | None, clock: Clock | None = None
-) -> None:
+def retire_key(place: KeyPlace, key_id: str, *, compromised: bool, yes: bool, clock: Clock | None = None) -> None:
     """Take a key out of service.
 
     Args:
+        place: where the keys and the sessions are.
         key_id: as ``vestibule keys list`` shows it.
         compromised: somebody else may have it: nothing that it made counts any more. Otherwise registrations stay readable.
         yes: do not ask.
-        file, url: key file and store, if not the configured ones.
         clock: the time.
 
     Raises:
@@ -47,7 +44,6 @@ def retire_key(
         click.Abort: whoever was asked said no. Nothing was changed.
     """
     clock = clock or SystemClock()
-    place = find_keys(file, url)
     keys = in_order(place.changeable().read(), clock.now())
     case = _Case(place, clock, keys, _checked(keys, key_id, compromised=compromised))
     if compromised:

@@ -10,8 +10,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from vestibule.cli.applications import protected_application
+from vestibule.cli.ports import check_can_listen
 from vestibule.cli.server_file import find_server
 from vestibule.errors import ConfigurationError
+from vestibule.logs import WithoutQueries
 from vestibule.providers.chosen import choice
 from vestibule.verifiers.base import AuthProvider
 
@@ -41,14 +43,20 @@ def load_application(target: str, path: str) -> ASGIApp:
     return protected_application(find_server(target), path, _configured)
 
 
-def serve(app: ASGIApp, *, host: str, port: int, path: str) -> None:
+def serve(app: ASGIApp, *, host: str, port: int, path: str, access_log: bool = False) -> None:
     """Serve until interrupted.
 
-    uvloop and httptools are used where they are installed. Requests are not logged: the callback's URL holds a code. What happens is told by
-    the logger ``vestibule.events``.
+    uvloop and httptools are used where they are installed. Requests are logged only if that is wanted, and without queries: that of the
+    callback holds a code. What happens is told by the logger ``vestibule.events``.
+
+    Raises:
+        ConfigurationError: nothing can listen there.
     """
+    check_can_listen(host, port)
+    if access_log:
+        logging.getLogger("uvicorn.access").addFilter(WithoutQueries())
     _log.info("serving http://%s:%d%s", f"[{host}]" if ":" in host else host, port, path)
-    config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
+    config = uvicorn.Config(app, host=host, port=port, access_log=access_log, server_header=False, log_config=None)
     _Server(config).run()
 
 

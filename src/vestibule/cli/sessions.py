@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from vestibule import reasons
-from vestibule.cli.bridge import find_bridge, store_of
+from vestibule.cli.bridge import find_sessions, store_of
 from vestibule.cli.durations import ago
+from vestibule.cli.store_trouble import told_trouble
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.grants.description import client_kind, describe, user_name
 from vestibule.grants.model import Grant
@@ -38,13 +39,13 @@ def list_sessions(server: str | None, wanted: SessionFilter, *, limit: int, as_j
     """Print the sessions that are wanted, the newest first.
 
     Args:
-        server: see :func:`~vestibule.cli.bridge.find_bridge`.
+        server: see :func:`~vestibule.cli.bridge.find_sessions`.
         limit: how many at most.
 
     Raises:
         ConfigurationError: there is no bridge, or its store does not answer.
     """
-    bridge = find_bridge(server)
+    bridge = find_sessions(server)
     found = _run(bridge, lambda: bridge.hall.listing.find(wanted, limit + 1))
     shown = sorted(found[:limit], key=lambda grant: grant.created_at, reverse=True)
     if as_json:
@@ -67,7 +68,7 @@ def show_session(server: str | None, written: str, *, as_json: bool) -> None:
     Raises:
         ConfigurationError: there is no such session; and as :func:`list_sessions`.
     """
-    bridge = find_bridge(server)
+    bridge = find_sessions(server)
     [grant] = _run(bridge, lambda: _named(bridge, [written]))
     if as_json:
         click.echo(json.dumps(describe(grant), indent=2))
@@ -86,7 +87,7 @@ def end_sessions(server: str | None, written: Sequence[str], wanted: SessionFilt
         ConfigurationError: as :func:`show_session`.
         click.Abort: the operator thought better of it.
     """
-    bridge = find_bridge(server)
+    bridge = find_sessions(server)
 
     async def chosen() -> list[Grant]:
         return await _named(bridge, written) if wanted is None else await bridge.hall.listing.find(wanted)
@@ -112,7 +113,7 @@ def _run(bridge: OAuthProxy, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
     try:
         return asyncio.run(asked())
     except Unavailable as error:
-        raise ConfigurationError(f"{store_of(bridge)!r} does not answer: {error.detail or error.reason.text}") from error
+        raise ConfigurationError(told_trouble(store_of(bridge), error)) from error
 
 
 async def _named(bridge: OAuthProxy, written: Collection[str]) -> list[Grant]:

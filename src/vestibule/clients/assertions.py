@@ -13,10 +13,11 @@ from vestibule.errors import OAuthError, TokenRejected
 from vestibule.keys import base64url
 from vestibule.keys.jwt import JWTKeySet, check_times, check_type, decode, peek_header
 from vestibule.net.cache import TTLCache
-from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.fetch import Fetcher
 from vestibule.net.jwks import JWKSCache
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.json_documents import read_json_object
-from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.resource_indicators import same_resource
 from vestibule.protocol.server_metadata import CLIENT_SIGNING_ALGORITHMS
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from vestibule.clients.model import Client
 from vestibule.errors import ConfigurationError, OAuthError
+from vestibule.protocol.client_metadata import SECRET_METHODS, ClientMetadata
 from vestibule.protocol.redirect_uris import check_redirect_uri
-from vestibule.protocol.registration import SECRET_METHODS, ClientMetadata
 from vestibule.protocol.server_metadata import CLIENT_AUTH_METHODS, GRANT_TYPES
 
 __all__ = ["ConfiguredClient", "ConfiguredClients"]

@@ -18,11 +18,12 @@ from vestibule.clients.pinned import PINNED_DOCUMENTS
 from vestibule.clock import Clock
 from vestibule.errors import OAuthError, Unavailable
 from vestibule.net.cache import TTLCache, http_freshness
-from vestibule.net.fetch import Fetcher, FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.fetch import Fetcher
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.client_documents import check_client_id_url, parse_client_document
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.protocol.registration import ClientMetadata
 
 __all__ = ["ClientDocuments"]
 

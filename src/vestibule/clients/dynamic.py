@@ -17,7 +17,7 @@ from vestibule.errors import OAuthError
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer, sealed_by
-from vestibule.protocol.registration import SECRET_METHODS, ClientMetadata
+from vestibule.protocol.client_metadata import SECRET_METHODS, ClientMetadata
 
 __all__ = ["DynamicClients", "registered_with"]
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from vestibule.protocol.registration import SECRET_METHODS, ClientMetadata
+from vestibule.protocol.client_metadata import SECRET_METHODS, ClientMetadata
 from vestibule.protocol.server_metadata import GRANT_TYPES
 from vestibule.protocol.uris import parse_uri
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from vestibule.protocol.registration import ClientMetadata
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.server_metadata import GRANT_TYPES
 
 __all__ = ["PINNED_DOCUMENTS"]

@@ -54,6 +54,9 @@ class AccessTokens:
         resources: gives the audiences that are accepted; a host may tell its path late.
         life: seconds.
         clock: the time.
+
+    Attributes:
+        life: the same.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class AccessTokens:
         self._sealer = sealer
         self._issuer = issuer
         self._resources = resources
-        self._life = life
+        self.life = life
         self._clock = clock
 
     def mint(self, grant: Grant, scopes: Sequence[str]) -> tuple[str, int]:
@@ -79,7 +82,7 @@ class AccessTokens:
         It ends with the grant at the latest, and with the provider's access token where that cannot be renewed.
         """
         now = self._clock.now()
-        expires_at = int(min(grant.lives_until(now, self._life), grant.expires_at))
+        expires_at = int(min(grant.lives_until(now, self.life), grant.expires_at))
         claims = {
             "iss": self._issuer,
             "sub": grant.subject,

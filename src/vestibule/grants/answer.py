@@ -6,18 +6,27 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from vestibule import reasons
-from vestibule.errors import TokenRejected, UpstreamMisconfigured, UpstreamRefused
+from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.grants.connection import Connection, IDTokenRules
 from vestibule.grants.model import Grant
 from vestibule.keys.jwt import peek_claims, peek_header
 from vestibule.policy import not_admitted
+from vestibule.reasons import Reason
 from vestibule.resource.protection import rejection
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamTokens
 from vestibule.upstream.identity import Identity, check_id_token
 from vestibule.verifiers.base import TokenVerifier
 
-__all__ = ["check_caller", "check_identity", "claims_of", "issuer_is_the_same", "renewed_claims", "subject_of"]
+__all__ = [
+    "check_caller",
+    "check_identity",
+    "check_renewed_identity",
+    "claims_of",
+    "issuer_is_the_same",
+    "renewed_claims",
+    "subject_of",
+]
 
 _PROFILE: Final = frozenset(
     {
@@ -56,27 +65,47 @@ async def check_identity(connection: Connection, tokens: UpstreamTokens, nonce: 
     )
 
 
+async def check_renewed_identity(connection: Connection, tokens: UpstreamTokens, now: float) -> Identity | None:
+    """Who renewed tokens are about. A key that is not published yet is no refusal: providers' caches are not all of one age."""
+    try:
+        return await check_identity(connection, tokens, None, now)
+    except UpstreamRefused as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, TokenRejected) and cause.reason is reasons.TOKEN_KEY_UNKNOWN:
+            raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "the key of the renewed ID token is not published") from refusal
+        raise
+
+
 async def check_caller(connection: Connection, tokens: UpstreamTokens, subject: str | None) -> AccessToken | None:
     """What the verifier says of the access token; None for an opaque one that the ID token of `subject` vouches for."""
     text = tokens.id_token if connection.verifies_id_token else tokens.access_token
     if text is None:
         raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, "verify_id_token is set, but the provider sent no ID token")
-    rejection.set(None)
-    try:
-        caller = await connection.verifier.verify_token(text)
-        reason = rejection.get()
-    except TokenRejected as error:
-        caller, reason = None, error.reason
+    caller, reason = await _verified(connection.verifier, text)
     if caller is not None:
         return caller
     if reason is reasons.TOKEN_OPAQUE and connection.accepts_opaque and subject is not None:
         return await _asked(connection.userinfo, tokens.access_token, subject)
+    raise _refusal(reason, text)
+
+
+async def _verified(verifier: TokenVerifier, token: str) -> tuple[AccessToken | None, Reason | None]:
+    """What the verifier says, and why if that is no; one of somebody's own need not give a reason."""
+    rejection.set(None)
+    try:
+        return await verifier.verify_token(token), rejection.get()
+    except TokenRejected as error:
+        return None, error.reason
+
+
+def _refusal(reason: Reason | None, token: str) -> UpstreamRefused:
+    """What becomes of a sign-in whose token was refused: whose matter it is."""
     if reason is reasons.SIGN_IN_REFUSED:
-        raise not_admitted(peek_claims(text) or {}, "the token verifier does not admit the account")
+        return not_admitted(peek_claims(token) or {}, "the token verifier does not admit the account")
     if reason is reasons.SCOPE_MISSING:
-        raise UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
+        return UpstreamRefused(reasons.SCOPE_MISSING, "the provider did not grant every required scope")
     said = f"{reason.code}. {reason.remedy}" if reason else "the token verifier said no"
-    raise UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {said}")
+    return UpstreamMisconfigured(reasons.UPSTREAM_ANSWER, f"the provider's access token was refused: {said}")
 
 
 async def _asked(userinfo: TokenVerifier | None, token: str, subject: str) -> AccessToken | None:

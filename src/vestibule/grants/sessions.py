@@ -11,10 +11,8 @@ While the store does not answer, a token that was seen before may be good for lo
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
+from dataclasses import dataclass
 
 from vestibule import reasons
 from vestibule.clock import Clock
@@ -26,47 +24,11 @@ from vestibule.grants.code import REPLAY_GRACE_SECONDS
 from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.model import Grant
 from vestibule.grants.renewal import Renewal
-from vestibule.grants.store import Grants, record_key
+from vestibule.grants.store import Grants
+from vestibule.grants.verified_tokens import VerifiedToken, VerifiedTokens
 from vestibule.tokens import AccessToken
 
 __all__ = ["Carried", "Sessions"]
-
-
-@dataclass(slots=True, weakref_slot=True)
-class _Session:
-    """What is known of a grant, shared by all its tokens.
-
-    Attributes:
-        grant: as it was last read; not there before that.
-        good_until: until when nothing has to be asked again; seconds since the epoch.
-        read_at: when the grant was last read as it is; never, if it is known to have changed since.
-        changes: how often it has changed, or may have, since this process knows it.
-    """
-
-    grant: Grant = field(init=False)
-    good_until: float = 0
-    read_at: float = -math.inf
-    changes: int = 0
-
-    def outdate(self) -> None:
-        """It is read again at its next use, and what is just being read is not kept."""
-        self.good_until = 0
-        self.changes += 1
-
-    def forget(self) -> None:
-        """It has changed: nobody goes on before it is read."""
-        self.outdate()
-        self.read_at = -math.inf
-
-
-@dataclass(slots=True)
-class _Verified:
-    claims: AccessClaims
-    session: _Session
-    good_until: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.good_until = float(self.claims.expires_at)
 
 
 @dataclass(slots=True)
@@ -117,10 +79,8 @@ class Sessions:
         self._store_outage = store_outage
         self.carried: Carried | None = None
         self._longest = revocation_delay + 1  # what is good for longer is from before the clock was set back
-        self._max_tokens = max_tokens
-        self._verified: dict[bytes, _Verified] = {}
-        self._sessions: WeakValueDictionary[str, _Session] = WeakValueDictionary()  # by the key of the record
-        grants.on_change(self._grant_changed)
+        self._known = VerifiedTokens(max_tokens)
+        grants.on_change(self._known.grant_changed)
         tokens.on_retired(self._key_retired)
 
     async def verify(self, token: str) -> AccessToken:
@@ -131,16 +91,16 @@ class Sessions:
             Unavailable: that cannot be told right now.
         """
         digest = hashlib.sha256(token.encode()).digest()  # all of it: a cache keyed by a part mixes users up (CVE-2026-35030)
-        entry = self._verified.get(digest)
+        entry = self._known.get(digest)
         now = self._now()
         if entry is None or not now < entry.session.good_until <= now + self._longest or entry.good_until <= now:
             entry = await self._verify_anew(token, digest, entry, now)
         return caller_of(entry.claims, entry.session.grant)
 
-    async def _verify_anew(self, token: str, digest: bytes, known: _Verified | None, now: float) -> _Verified:
+    async def _verify_anew(self, token: str, digest: bytes, known: VerifiedToken | None, now: float) -> VerifiedToken:
         claims = self._claims_known(known, now) or self._read(token, digest)
-        self._grants.listen(self._heard)
-        session = self._session(claims.grant_id)
+        self._grants.listen(self._known.heard)
+        session = self._known.session(claims.grant_id)
         changes = session.changes
         try:
             grant = await self._living_grant(claims, now)
@@ -156,28 +116,29 @@ class Sessions:
         session.grant, session.good_until = grant, 0
         if changes == session.changes:  # otherwise it may be the state of before: it serves this request and is not kept
             session.good_until, session.read_at = self._good_until(grant, now), now
-        self._remember(digest, entry := _Verified(claims, session))
+        self._known.put(digest, entry := VerifiedToken(claims, session))
         return entry
 
-    def _claims_known(self, known: _Verified | None, now: float) -> AccessClaims | None:
+    def _claims_known(self, known: VerifiedToken | None, now: float) -> AccessClaims | None:
         """What was read of the token before. This is also where a key file that changed is noticed, however few tokens are new."""
         if known is None or known.good_until <= now or known.claims.kid not in self._tokens.accepted_kids():
             return None
         return known.claims
 
-    def _session(self, grant_id: str) -> _Session:
-        """There before the grant is read, so that a change meanwhile finds it."""
-        key = record_key(grant_id)
-        session = self._sessions.get(key)
-        if session is None:
-            session = self._sessions[key] = _Session()
-        return session
-
     def _read(self, token: str, digest: bytes) -> AccessClaims:
-        self._verified.pop(digest, None)
+        self._known.discard(digest)
         return self._tokens.read(token)
 
     async def _living_grant(self, claims: AccessClaims, now: float) -> Grant:
+        grant = await self._load(claims)
+        _is_alive(grant, claims, now)
+        _brings_the_key(grant)
+        grant = await self._with_use(grant, now)
+        grant = await self._renewed(grant)
+        _is_alive(grant, claims, now)
+        return grant
+
+    async def _load(self, claims: AccessClaims) -> Grant:
         try:
             grant = await self._grants.load(claims.grant_id, claims.data_key)
         except RecordTooNew:
@@ -186,20 +147,21 @@ class Sessions:
             raise _Unread(trouble) from trouble
         if grant is None:
             raise TokenRejected(reasons.GRANT_UNKNOWN)
-        _is_alive(grant, claims, now)
-        _brings_the_key(grant)
+        return grant
+
+    async def _with_use(self, grant: Grant, now: float) -> Grant:
+        """A first use while a replay of the code may still be harmless has to be known everywhere; any other is only noted."""
         if not grant.used and grant.code.spent_at is not None and now - grant.code.spent_at <= REPLAY_GRACE_SECONDS:
-            grant = await self._grants.mark_used(grant)
-        else:
-            grant = await self._grants.note_use(grant)
+            return await self._grants.mark_used(grant)
+        return await self._grants.note_use(grant)
+
+    async def _renewed(self, grant: Grant) -> Grant:
         try:
-            grant = await self._renewal.renewed(grant)
+            return await self._renewal.renewed(grant)
         except UpstreamMisconfigured:
             raise
         except UpstreamRefused as refusal:
             raise TokenRejected(refusal.reason, refusal.detail) from refusal
-        _is_alive(grant, claims, now)
-        return grant
 
     def _good_until(self, grant: Grant, now: float) -> float:
         """Until when nothing has to be asked again, if it was read after `now`. With no revocation delay: not even once more."""
@@ -209,36 +171,11 @@ class Sessions:
             until = min(until, until if ends is None else ends - self._renewal.early, grant.upstream.check_at or until)
         return until
 
-    def _remember(self, digest: bytes, entry: _Verified) -> None:
-        self._verified.pop(digest, None)
-        while len(self._verified) >= self._max_tokens:
-            del self._verified[next(iter(self._verified))]  # the one checked longest ago
-        self._verified[digest] = entry
-
     def _key_retired(self) -> None:
         """What a retired key signed was good until now."""
-        kids = self._tokens.accepted_kids()
-        self._verified = {digest: entry for digest, entry in self._verified.items() if entry.claims.kid in kids}
+        self._known.keep_signed_by(self._tokens.accepted_kids())
 
-    def _grant_changed(self, grant: Grant) -> None:
-        """A change made by this process counts at once."""
-        session = self._sessions.get(record_key(grant.id))
-        if session is not None:
-            session.grant = grant
-            session.forget()
-
-    def _heard(self, announced: str | None) -> None:
-        """Another process says that it changed a grant; None: any of them may have changed unheard.
-
-        Whoever can announce can make us read again, and nothing else. What names no session of ours costs a look into a dictionary.
-        """
-        if announced is None:
-            for known in list(self._sessions.values()):
-                known.outdate()
-        elif session := self._sessions.get(announced):
-            session.forget()
-
-    def _may_go_on(self, known: _Verified) -> bool:
+    def _may_go_on(self, known: VerifiedToken) -> bool:
         """Whether a token that was verified before is let through although its grant cannot be read."""
         now, session = self._now(), known.session
         if not self._store_outage or not 0 <= now - session.read_at < self._delay + self._store_outage:

@@ -10,8 +10,16 @@ from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.clock import Clock
-from vestibule.errors import TokenRejected, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
-from vestibule.grants.answer import check_caller, check_identity, claims_of, issuer_is_the_same, renewed_claims, subject_of
+from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
+from vestibule.grants.answer import (
+    check_caller,
+    check_identity,
+    check_renewed_identity,
+    claims_of,
+    issuer_is_the_same,
+    renewed_claims,
+    subject_of,
+)
 from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.model import Grant, UpstreamSession
 from vestibule.grants.renewal import RenewalUnchecked
@@ -19,7 +27,6 @@ from vestibule.policy import SignInPolicy, check_sign_in
 from vestibule.protocol.pkce import challenge_for
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamTokens
-from vestibule.upstream.identity import Identity
 
 __all__ = ["IdentityProvider", "SignedIn"]
 
@@ -195,7 +202,7 @@ class IdentityProvider:
 
     async def _with_renewed_claims(self, connection: Connection, grant: Grant, tokens: UpstreamTokens) -> Grant:
         """The grant with claims and scopes of now, if the new tokens are the same user's and that user may still come in."""
-        identity = await self._renewed_identity(connection, tokens)
+        identity = await check_renewed_identity(connection, tokens, self._clock.now())
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
         if identity is not None and connection.has_issuers_per_tenant and not grant.may_be_of(identity.issuer):
@@ -206,16 +213,6 @@ class IdentityProvider:
         claims, of_identity = renewed_claims(grant, identity, caller)
         check_sign_in(self._policy, claims)
         return replace(grant, claims=claims, identity=of_identity, scopes=self._granted(grant.scopes, tokens, caller))
-
-    async def _renewed_identity(self, connection: Connection, tokens: UpstreamTokens) -> Identity | None:
-        """Who the new tokens are about. A key that is not published yet passes: providers' caches are not all of one age."""
-        try:
-            return await check_identity(connection, tokens, None, self._clock.now())
-        except UpstreamRefused as refusal:
-            cause = refusal.__cause__
-            if isinstance(cause, TokenRejected) and cause.reason is reasons.TOKEN_KEY_UNKNOWN:
-                raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "the key of the renewed ID token is not published") from refusal
-            raise
 
     async def _checked(self, connection: Connection, grant: Grant, session: UpstreamSession) -> Grant | None:
         """The grant whose token the provider stands by still; None if it does not, or the token has ended anyway."""

@@ -9,6 +9,7 @@ Owns every secret that Vestibule derives and the only import of the JOSE library
 - :mod:`vestibule.keys.key_forms` — what such a file may hold
 - :mod:`vestibule.keys.sealing` — :class:`~vestibule.keys.sealing.Sealer`: encrypted and authenticated artefacts
 - :mod:`vestibule.keys.envelopes` — values under a key that the ring has no part in
+- :mod:`vestibule.keys.cipher` — the authenticated encryption of both
 - :mod:`vestibule.keys.jwt` — signing and checking JWTs
 - :mod:`vestibule.keys.base64url` — the encoding, read without leniency
 - :mod:`vestibule.keys.private_files` — files and folders that only their owner can read

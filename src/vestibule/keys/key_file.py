@@ -55,11 +55,15 @@ class KeyFile:
         path: where it is.
         generated: whether we keep it ourselves: it is made where it is missing, and closed to other users.
         check: refuses the secrets of a file that was written by hand, by :class:`~vestibule.errors.ConfigurationError`.
+
+    Attributes:
+        path: where it is, absolute.
+        generated: the same.
     """
 
     def __init__(self, path: Path, *, generated: bool = False, check: Callable[[bytes], object] | None = None) -> None:
         self.path = path.absolute()
-        self._generated = generated
+        self.generated = generated
         self._check = check
 
     def create(self, now: float) -> None:
@@ -96,12 +100,12 @@ class KeyFile:
         """
         content = self._content()
         try:
-            keys = read_keys(content, generated=self._generated)
+            keys = read_keys(content, generated=self.generated)
         except ValueError as error:
             raise ConfigurationError(
                 f"The signing key file {self.path} is damaged: {error}. Restore it; without it, all sessions end."
             ) from None
-        if self._check is not None and form_of(content, generated=self._generated) is not Form.DOCUMENT:
+        if self._check is not None and form_of(content, generated=self.generated) is not Form.DOCUMENT:
             for key in keys:
                 self._check(key.secret)
         return keys
@@ -134,7 +138,7 @@ class KeyFile:
             ConfigurationError: that cannot be done.
         """
         try:
-            is_ours = self._generated and not self.path.is_symlink()
+            is_ours = self.generated and not self.path.is_symlink()
             mode = S_IMODE(self.path.stat().st_mode)
             if os.name != "posix" or not mode & (0o077 if is_ours else 0o007):
                 return
@@ -148,7 +152,7 @@ class KeyFile:
 
     def _keys_to_change(self) -> tuple[RingKey, ...]:
         keys = self.read()
-        if form_of(self._content(), generated=self._generated) is Form.LINES:
+        if form_of(self._content(), generated=self.generated) is Form.LINES:
             raise ConfigurationError(
                 f"{self.path} holds one secret a line and is yours to edit: append the new secret, and when every process has read it "
                 "move it to the first line. Docs: how-to/keys.md."
@@ -173,13 +177,16 @@ class WatchedKeys:
     While the file is missing or damaged, or holds none of the keys in force, these stay so; the log and an ``operator`` event say so
     once. A rotation always leaves one of them: the next key was in the file before it took over.
 
+    Attributes:
+        file: the same.
+
     Raises:
         ConfigurationError: it cannot be read at the start.
     """
 
     def __init__(self, file: KeyFile) -> None:
         self.trouble = ""
-        self._file = file
+        self.file = file
         self._mark = file.mark()  # before reading: what changes meanwhile is read again
         self._keys = file.read()
         self._refused: tuple[Mark, str] | None = None
@@ -194,18 +201,18 @@ class WatchedKeys:
         return self._keys
 
     def _read_changes(self) -> None:
-        mark = self._file.mark()
+        mark = self.file.mark()
         if self._refused is not None and self._refused[0] == mark:
             raise ConfigurationError(self._refused[1])
         if mark != self._mark:
             self._keys, self._mark = self._read(mark), mark
-            _log.info("the keys in %s have changed: %s", self._file.path, ", ".join(key.id for key in self._keys))
+            _log.info("the keys in %s have changed: %s", self.file.path, ", ".join(key.id for key in self._keys))
         self._refused = None
 
     def _read(self, mark: Mark) -> tuple[RingKey, ...]:
         """What is damaged stays so until the file changes; what could not be read at all may be readable the next time."""
         try:
-            keys = self._file.read()
+            keys = self.file.read()
             self._check_related(keys)
         except ConfigurationError as error:
             if not isinstance(error.__cause__, OSError):
@@ -217,14 +224,14 @@ class WatchedKeys:
         """Else another file was put there, and all sessions would end."""
         if {key.key_id for key in keys}.isdisjoint(key.key_id for key in self._keys):
             raise ConfigurationError(
-                f"The signing key file {self._file.path} holds none of the keys in force: put one of them back beside the new ones, or "
+                f"The signing key file {self.file.path} holds none of the keys in force: put one of them back beside the new ones, or "
                 "restart to end all sessions."
             )
 
     def _end_of_trouble(self) -> None:
         if self.trouble:
             self.trouble = ""
-            _log.info("the keys in %s can be read again", self._file.path)
+            _log.info("the keys in %s can be read again", self.file.path)
 
     def _tell(self, error: ConfigurationError) -> None:
         if not self.trouble:

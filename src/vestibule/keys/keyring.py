@@ -58,12 +58,12 @@ class KeyRing:
     """The keys that are in force, for every purpose.
 
     Args:
-        source: asked at most every :data:`LOOK_SECONDS`, when a key is used.
+        source: asked at most every :data:`LOOK_SECONDS`, when a key is used; an attribute too.
         clock: the time.
     """
 
     def __init__(self, source: KeySource, clock: Clock | None = None) -> None:
-        self._source = source
+        self.source = source
         self._now = (clock or SystemClock()).now
         self._listeners: list[Callable[[], object]] = []
         self._keys: tuple[RingKey, ...] = ()
@@ -106,7 +106,7 @@ class KeyRing:
     def trouble(self) -> str:
         """Why the keys cannot be read anew, so that those in force are older ones; empty if they can."""
         _ = self.keys  # looks, if it is time
-        return self._source.trouble
+        return self.source.trouble
 
     @property
     def keys(self) -> tuple[RingKey, ...]:
@@ -178,7 +178,7 @@ class KeyRing:
         return None
 
     def _look(self, now: float) -> None:
-        known = self._source.keys()
+        known = self.source.keys()
         left = _standings(self._keys) - _standings(known)
         self._keys = in_order(known, now)
         self._looked_at = now

@@ -15,10 +15,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vestibule.keys import base64url
+from vestibule.keys.cipher import Cipher
 
 __all__ = ["KEY_ID_BYTES", "REGISTRATION_PURPOSES", "RingKey", "SigningKey"]
 
@@ -65,7 +65,7 @@ class RingKey:
         self.active_from = active_from
         self.only_registrations = only_registrations
         self._derived: dict[str, bytes] = {}
-        self._ciphers: dict[str, AESGCM] = {}
+        self._ciphers: dict[str, Cipher] = {}
 
     def __repr__(self) -> str:
         return f"<RingKey {self.id}>"
@@ -104,11 +104,11 @@ class RingKey:
         """HMAC-SHA256 of `data`, 32 bytes, with the key of the purpose."""
         return hmac.digest(self.derive(purpose), data, "sha256")
 
-    def cipher(self, purpose: str) -> AESGCM:
+    def cipher(self, purpose: str) -> Cipher:
         """What seals and opens for a purpose."""
         cipher = self._ciphers.get(purpose)
         if cipher is None:
-            cipher = self._ciphers[purpose] = AESGCM(self.derive(f"sealing {purpose}"))
+            cipher = self._ciphers[purpose] = Cipher(self.derive(f"sealing {purpose}"))
         return cipher
 
     def _hkdf(self, purpose: str, length: int) -> bytes:

@@ -1,24 +1,16 @@
 """Sealed artefacts: encrypted and authenticated with the key ring, bound to their purpose and place.
 
-AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. The purpose goes into the key, what the artefact belongs to into the
-associated data, so that neither can be exchanged for another. In front stands the id of the key, by which a ring of several
-finds the right one.
+The purpose goes into the key, what the artefact belongs to into the associated data, so that neither can be exchanged for another.
+In front stands the id of the key, by which a ring of several finds the right one.
 """
 
 from __future__ import annotations
-
-import os
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.ring_key import KEY_ID_BYTES, RingKey
 
 __all__ = ["Sealer", "open_with", "sealed_by"]
-
-_NONCE_BYTES = 12
 
 
 class Sealer:
@@ -44,8 +36,8 @@ class Sealer:
 
     def seal_bytes(self, purpose: str, plaintext: bytes, *, bound_to: bytes = b"") -> bytes:
         """Like :meth:`seal`, as bytes."""
-        key, nonce = self._keyring.current, os.urandom(_NONCE_BYTES)
-        return key.key_id + nonce + key.cipher(purpose).encrypt(nonce, plaintext, bound_to)
+        key = self._keyring.current
+        return key.key_id + key.cipher(purpose).encrypt(plaintext, bound_to=bound_to)
 
     def open_bytes(self, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> bytes | None:
         """Like :meth:`open`, for bytes."""
@@ -70,12 +62,4 @@ def open_with(key: RingKey, purpose: str, sealed: bytes, *, bound_to: bytes = b"
     """What this very key sealed, or None."""
     if sealed[:KEY_ID_BYTES] != key.key_id:
         return None
-    nonce, ciphertext = sealed[KEY_ID_BYTES:][:_NONCE_BYTES], sealed[KEY_ID_BYTES + _NONCE_BYTES :]
-    return _decrypt(key.cipher(purpose), nonce, ciphertext, bound_to)
-
-
-def _decrypt(cipher: AESGCM, nonce: bytes, ciphertext: bytes, bound_to: bytes) -> bytes | None:
-    try:
-        return cipher.decrypt(nonce, ciphertext, bound_to)
-    except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
-        return None
+    return key.cipher(purpose).decrypt(sealed[KEY_ID_BYTES:], bound_to=bound_to)

@@ -16,7 +16,7 @@ from vestibule.clock import Clock
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.jwt import JWTKeySet
 from vestibule.net.cache import http_freshness
-from vestibule.net.fetch import FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.json_documents import read_json_object
 
@@ -35,7 +35,7 @@ _ACCEPT: Final = "application/jwk-set+json, application/json"
 
 
 class JWKSSource(Protocol):
-    """What fetches: a :class:`~vestibule.net.fetch.Fetcher` or a :class:`~vestibule.net.fetch.TrustedClient`."""
+    """What fetches: a :class:`~vestibule.net.fetch.Fetcher` or a :class:`~vestibule.net.trusted.TrustedClient`."""
 
     async def get(self, url: str, *, max_bytes: int, timeout: float, accept: str = ...) -> FetchResult:  # noqa: ASYNC109
         """The answer, whatever its status."""

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.json_documents import read_json_object
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs, check_redirect_uri
-from vestibule.protocol.registration import ClientMetadata, read_metadata, read_redirect_uris
+from vestibule.protocol.registration import read_metadata, read_redirect_uris
 from vestibule.protocol.uris import parse_uri
 from vestibule.reasons import Reason
 

@@ -1,4 +1,4 @@
-"""Client metadata and dynamic registration (RFC 7591).
+"""Dynamic registration: reading the client metadata of a request or a document (RFC 7591).
 
 A registration is answered with what was set, which need not be what was asked for (§3.2.1): what is merely unknown here is replaced
 or left out, because a client that is refused for a member it does not need cannot sign anybody in. Refused is what would be unsafe
@@ -8,64 +8,24 @@ or could never work.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
-from vestibule.protocol.json_documents import known_members, without_empty
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs, check_redirect_uri
 from vestibule.protocol.scopes import format_scope, parse_scope
 from vestibule.protocol.server_metadata import CLIENT_AUTH_METHODS, CLIENT_SIGNING_ALGORITHMS, GRANT_TYPES
 from vestibule.protocol.uris import parse_uri
 
-__all__ = ["SECRET_METHODS", "ClientMetadata", "parse_registration", "read_metadata", "read_redirect_uris"]
-
-SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"})
+__all__ = ["parse_registration", "read_metadata", "read_redirect_uris"]
 
 _MAX_REDIRECT_URIS: Final = 20
 _MAX_TEXT: Final = 200
 _MAX_SCOPE: Final = 4096
 _MAX_CONTACTS: Final = 10
 _MAX_KEYS: Final = 10
-_TUPLES: Final = ("redirect_uris", "grant_types", "response_types", "contacts")
 _PRIVATE_KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6.2.2, §6.3.2, §6.4.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientMetadata:
-    """What is known about a client (RFC 7591 §2). All but `redirect_uris` and the capabilities is its own claim."""
-
-    redirect_uris: tuple[str, ...]
-    token_endpoint_auth_method: str = "none"  # noqa: S105 - a method, not a password
-    grant_types: tuple[str, ...] = ("authorization_code",)
-    response_types: tuple[str, ...] = ("code",)
-    scope: str | None = None
-    client_name: str | None = None
-    client_uri: str | None = None
-    logo_uri: str | None = None
-    tos_uri: str | None = None
-    policy_uri: str | None = None
-    contacts: tuple[str, ...] = ()
-    software_id: str | None = None
-    software_version: str | None = None
-    application_type: str | None = None
-    jwks: dict[str, Any] | None = field(default=None, hash=False)
-    jwks_uri: str | None = None
-    token_endpoint_auth_signing_alg: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The members that are set, as JSON has them."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return without_empty({name: list(value) if isinstance(value, tuple) else value for name, value in values.items()})
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> ClientMetadata:
-        """The metadata that :meth:`as_dict` wrote; unknown members are left out. Nothing is checked again."""
-        known = known_members(cls, document)
-        values: dict[str, Any] = {name: tuple(value) if name in _TUPLES else value for name, value in known.items()}
-        return cls(**values)
 
 
 def parse_registration(document: object, *, allowed: AllowedRedirectURIs | None = None) -> ClientMetadata:

@@ -11,7 +11,8 @@ from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import TokenRejected
 from vestibule.grants.connection import ProviderRules
-from vestibule.net.fetch import FetchResult, TrustedClient
+from vestibule.net.exchange import FetchResult
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.providers.scopes import without_offline_access
 from vestibule.proxy.oauth_proxy import OAuthProxy

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from vestibule.clock import Clock
 from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
+from vestibule.net.trusted import TrustedClient
 from vestibule.policy import SignInPolicy, all_of, claim
 from vestibule.providers.scopes import without_offline_access
 from vestibule.proxy.oauth_proxy import OAuthProxy

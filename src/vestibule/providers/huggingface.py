@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from vestibule.grants.connection import ProviderRules
 from vestibule.keys.jwt import peek_claims
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.proxy.oidc_proxy import OIDCProxy
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.settings import BridgeSettings, ScopeList, Secret, Text

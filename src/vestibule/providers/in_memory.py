@@ -15,7 +15,7 @@ from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, UpstreamRefused
 from vestibule.grants.connection import Connection
 from vestibule.net.cache import TTLCache
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.settings import BridgeSettings, ScopeList, Table, Text

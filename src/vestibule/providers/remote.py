@@ -12,7 +12,7 @@ from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import TokenRejected
 from vestibule.events import Event, emit
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.proxy.remote import RemoteAuthProvider
 from vestibule.server.forwarded import ForwardedDocument
 from vestibule.settings import ProviderSettings, ScopeList, Text

@@ -20,6 +20,7 @@ from vestibule.grants.access import AccessTokens
 from vestibule.grants.listing import Listing
 from vestibule.grants.refresh import RefreshRules
 from vestibule.grants.renewal import Renewal
+from vestibule.grants.revocation import Revocation
 from vestibule.grants.sessions import Sessions
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.grants.store import Grants
@@ -62,6 +63,7 @@ class Built:
     dynamic: DynamicClients
     records: SealedRecords
     readiness: Readiness
+    revocation: Revocation
 
 
 def public_url(value: object, name: str) -> str:
@@ -90,6 +92,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     spent = SpentRecords(records)
     grants = Grants(records, clock)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
+    listing = Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason))
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
     access_tokens = AccessTokens(
         keyring, sealer, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock
@@ -123,7 +126,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         clock=clock,
         authenticator=authenticator,
         grants=grants,
-        listing=Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason)),
+        listing=listing,
         spent=spent,
         renewal=renewal,
         access_tokens=access_tokens,
@@ -143,7 +146,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         end_grant=proxy.end_grant,
     )
     _say_addresses(proxy)
-    return Built(hall, sessions, directory, dynamic, records, readiness)
+    return Built(hall, sessions, directory, dynamic, records, readiness, Revocation(grants, listing, upstream.revoke))
 
 
 def _say_addresses(proxy: OAuthProxy) -> None:

@@ -10,27 +10,22 @@ from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
-from vestibule.errors import ConfigurationError, OAuthError, TokenRejected, Unavailable
-from vestibule.events import Event, emit
+from vestibule.errors import ConfigurationError, OAuthError, TokenRejected
 from vestibule.grants.connection import Connection, ProviderRules
 from vestibule.grants.data_key import DataKey
-from vestibule.grants.model import Grant
 from vestibule.grants.sign_in import IdentityProvider
 from vestibule.keys.jwt import peek_claims
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import is_loopback
-from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.server_metadata import check_issuer
 from vestibule.proxy.build import build, public_url
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.reasons import Reason
-from vestibule.server import admin, authorize, callback, connections, consent, health, metadata, register, revoke, token
+from vestibule.server import admin, consent, endpoints
 from vestibule.server.hall import Hall
 from vestibule.server.journey import leave_for_upstream
-from vestibule.server.login import AuthorizationParams, Login, LoginCookies
-from vestibule.server.page_session import PageSessions
-from vestibule.server.page_sign_in import arrivals
-from vestibule.server.remember import ConsentMemory
+from vestibule.server.login import AuthorizationParams, Login
 from vestibule.tokens import AccessToken
 from vestibule.upstream.client import UpstreamClient
 from vestibule.upstream.contact import Contact
@@ -40,11 +35,6 @@ if TYPE_CHECKING:
     from pydantic import AnyHttpUrl
 
 __all__ = ["OAuthProxy"]
-
-_ENDPOINTS = (
-    *("/", "/authorize", "/consent", "/token", "/register", "/revoke", "/introspect"),
-    *("/connections", admin.ADMIN_PATH, *health.HEALTH_PATHS),
-)
 
 
 class OAuthProxy(AuthProvider):
@@ -105,7 +95,7 @@ class OAuthProxy(AuthProvider):
         self.issuer = str(options.issuer_url or base_url)
         check_issuer(self.issuer)
         self.redirect_path = "/" + (options.redirect_path or "/auth/callback").lstrip("/")
-        if self.redirect_path in _ENDPOINTS:
+        if self.redirect_path in endpoints.PATHS:
             raise ConfigurationError(f"redirect_path {self.redirect_path!r} is the path of an endpoint.")
         self.is_loopback = is_loopback(url)
         if options.admin_token is not None:
@@ -169,22 +159,8 @@ class OAuthProxy(AuthProvider):
         """The authorization server's endpoints and every place of its metadata."""
         if mcp_path is not None:
             self.set_mcp_path(mcp_path)
-        hall = self._built.hall
-        cookies = LoginCookies(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, life=hall.lifetimes.login)
-        memory = ConsentMemory(hall.sealer, issuer=hall.issuer, secure=hall.is_secure, enabled=hall.consent_mode == "remember")
-        sessions = PageSessions(hall) if hall.connections_page else None
-        return [
-            *metadata.routes(hall),
-            *register.routes(hall),
-            *authorize.routes(hall, cookies),
-            *consent.routes(hall, cookies, memory),
-            *callback.routes(hall, cookies, arrivals(hall, sessions) if sessions else None),
-            *(connections.routes(hall, sessions) if sessions else ()),
-            *token.routes(hall),
-            *revoke.routes(hall),
-            *(health.routes(self._built.readiness) if self._has_health_routes else ()),
-            *(admin.routes(hall, self._admin_token) if self._admin_token is not None else ()),
-        ]
+        readiness = self._built.readiness if self._has_health_routes else None
+        return endpoints.routes(self._built.hall, readiness=readiness, admin_token=self._admin_token)
 
     def recognises(self, token: str) -> bool | None:
         """By our issuer: all access tokens of ours are JWTs."""
@@ -255,28 +231,8 @@ class OAuthProxy(AuthProvider):
     async def end_grant(self, grant_id: str, key: DataKey | None = None, reason: Reason = reasons.GRANT_ENDED) -> None:
         """End a session here and, with the last one of its user, at the provider.
 
-        Many providers end everything that a user has at one application when one token of it is taken back (RFC 7009 §2.1), which would
-        end the user's other sessions here.
-
         Args:
             key: its data key, if it has one. Without it the provider's tokens cannot be read, and live on there until they end.
             reason: why; by default its client or user wants it.
         """
-        hall = self._built.hall
-        ended = await hall.grants.end(grant_id, reason, detail="revoked", key=key)
-        if ended is None or ended.upstream is None or ended.upstream.locked or await self._lives_on(ended):
-            return
-        await self._upstream.revoke(ended.upstream)
-
-    async def _lives_on(self, ended: Grant) -> bool:
-        """Whether the provider is not to be told yet, because another session of the user lives from what it gave.
-
-        Where the store does not answer, it is told: the session has ended and no later request would tell it. Tokens that live on after
-        their user took them back are worse than another sign-in.
-        """
-        try:
-            return await self._built.hall.listing.has_another(ended)
-        except Unavailable as trouble:
-            detail = "whether the user has other sessions is not known; the provider is told of the end of this one, and may end them too"
-            emit(Event(name="operator", reason=trouble.reason.code, subject=ended.subject, grant_id=ended.id, detail=detail))
-            return False
+        await self._built.revocation.end(grant_id, key, reason)

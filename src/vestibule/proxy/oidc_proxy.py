@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Unpack
 from vestibule import reasons, unsafe
 from vestibule.errors import ConfigurationError, Unavailable, VestibuleError
 from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
 from vestibule.net.single_flight import SingleFlight
+from vestibule.net.trusted import TrustedClient
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
 from vestibule.upstream.client import UpstreamClient

@@ -12,8 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Scope
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, OAuthError
@@ -24,15 +23,8 @@ from vestibule.keys.keyring import check_secret_strength
 from vestibule.protocol.bearer import read_bearer
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import (
-    NO_STORE,
-    Endpoint,
-    EndpointRoute,
-    authorization_headers,
-    json_endpoint,
-    json_response,
-    read_query,
-)
+from vestibule.server.http import NO_STORE, authorization_headers, endpoint, error_response, json_response, read_query
+from vestibule.server.route import Endpoint, EndpointRoute, by_method
 
 __all__ = ["ADMIN_PATH", "check_admin_token", "routes"]
 
@@ -44,11 +36,11 @@ _BEARER: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
-class _SessionRoute(Route):
-    """As :class:`~vestibule.server.http.EndpointRoute`, of a path that an id ends."""
+class _SessionRoute(EndpointRoute):
+    """A route of a path that an id ends."""
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return super().matches(scope) if ADMIN_PATH in scope["path"] else (Match.NONE, {})
+    def may_match(self, path: str) -> bool:
+        return ADMIN_PATH in path
 
 
 def check_admin_token(token: str, public_url: str) -> None:
@@ -76,7 +68,7 @@ def routes(hall: Hall, admin_token: str) -> list[BaseRoute]:
         """All that the query describes, which must not be everybody's for want of a word."""
         query = _query(request, _FILTERS)
         if not any(name in query for name in _FILTERS):
-            raise OAuthError("invalid_request", reasons.PARAMETER_MISSING, f"one of {' '.join(sorted(_FILTERS))}")
+            raise OAuthError("invalid_request", reasons.PARAMETER_MISSING, f"one of {', '.join(sorted(_FILTERS))}")
         ids = [grant.id for grant in await hall.listing.find(_filter(query))]
         await hall.listing.end_all(ids, reasons.ENDED_BY_OPERATOR)
         return _answer({"ended": len(ids)})
@@ -90,14 +82,13 @@ def routes(hall: Hall, admin_token: str) -> list[BaseRoute]:
         await hall.listing.end_all([grant.id], reasons.ENDED_BY_OPERATOR)
         return Response(status_code=204, headers=NO_STORE)
 
+    def at(path: str, route: type[EndpointRoute], **handlers: Endpoint) -> BaseRoute:
+        endpoints = {name: _for_the_operator(admin_token, handler) for name, handler in handlers.items()}
+        return route(path, by_method(**endpoints), methods=list(endpoints))
+
     return [
-        route(path, json_endpoint(_for_the_operator(admin_token, handler)), methods=[method])
-        for route, path, method, handler in (
-            (EndpointRoute, ADMIN_PATH, "GET", list_sessions),
-            (EndpointRoute, ADMIN_PATH, "DELETE", end_sessions),
-            (_SessionRoute, f"{ADMIN_PATH}/{{id}}", "GET", show_session),
-            (_SessionRoute, f"{ADMIN_PATH}/{{id}}", "DELETE", end_session),
-        )
+        at(ADMIN_PATH, EndpointRoute, GET=list_sessions, DELETE=end_sessions),
+        at(f"{ADMIN_PATH}/{{id}}", _SessionRoute, GET=show_session, DELETE=end_session),
     ]
 
 
@@ -111,7 +102,12 @@ def _for_the_operator(admin_token: str, handler: Endpoint) -> Endpoint:
             raise OAuthError("invalid_token", reasons.ADMIN_TOKEN, status=401, headers={"WWW-Authenticate": "Bearer"})
         return await handler(request)
 
-    return guarded
+    return endpoint(guarded, answer=_refusal)
+
+
+def _refusal(request: Request, error: OAuthError) -> Response:
+    """A program's author is told which parameter is wrong: who comes that far is the operator."""
+    return error_response(error, told=f"({error.detail})" if error.status == 400 else "")
 
 
 def _presented(request: Request) -> str:
@@ -148,7 +144,7 @@ def _seconds(query: Parameters, name: str) -> int | None:
     if text is None:
         return None
     if _SECONDS.fullmatch(text) is None:
-        raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, f"{name} is no number of seconds")
+        raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, f"{name} is no whole number")
     return int(text)
 
 

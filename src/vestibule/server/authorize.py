@@ -18,10 +18,11 @@ from vestibule.protocol.redirect_uris import find_registered
 from vestibule.protocol.resource_indicators import choose_resource
 from vestibule.protocol.scopes import parse_scope
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
+from vestibule.server.http import as_oauth_error, read_query, request_id
 from vestibule.server.login import AuthorizationParams, LoginCookies
 from vestibule.server.replies import ReturnAddress, error_page, is_proven, page_endpoint, redirect
-from vestibule.upstream.client import FORWARDED_PARAMETERS
+from vestibule.server.route import EndpointRoute
+from vestibule.upstream.parameters import FORWARDED_PARAMETERS
 
 __all__ = ["routes"]
 

@@ -23,11 +23,12 @@ from vestibule.net.cache import TTLCache
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, as_oauth_error, read_query, request_id
-from vestibule.server.journey import check_came_back, complete, provider_code
+from vestibule.server.http import as_oauth_error, read_query, request_id
+from vestibule.server.journey import AuthorizationResponse, check_came_back, complete, read_response
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.page_sign_in import Arrive
 from vestibule.server.replies import ReturnAddress, error_page, page_endpoint
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 
@@ -92,8 +93,9 @@ def _login(hall: Hall, cookies: LoginCookies, request: Request, parameters: Para
 
 async def _finish(hall: Hall, login: Login, parameters: Parameters, unkept: Unkept) -> str:
     """Complete the login; gives the code for the client."""
-    attempt = login.state, provider_code(hall, parameters)
-    grant, code = unkept.get(attempt) or await _signed_in(hall, login, parameters)
+    answer = read_response(hall, parameters)
+    attempt = login.state, answer.code
+    grant, code = unkept.get(attempt) or await _signed_in(hall, login, answer)
     try:
         await _keep(hall, grant)
     except Unavailable:
@@ -112,14 +114,14 @@ async def _finish(hall: Hall, login: Login, parameters: Parameters, unkept: Unke
     return code.text
 
 
-async def _signed_in(hall: Hall, login: Login, parameters: Parameters) -> tuple[Grant, CodeToken]:
+async def _signed_in(hall: Hall, login: Login, answer: AuthorizationResponse) -> tuple[Grant, CodeToken]:
     """The grant of whoever comes back, and the code for it.
 
     The store is asked before the provider's code is spent: if it does not answer, whoever has to try again still can.
     """
     if await hall.grants.load(new_grant_id(login.state)) is not None:
         raise _completed_before()
-    signed_in = await complete(hall, login, parameters)
+    signed_in = await complete(hall, login, answer)
     code = CodeToken.new(hall.keyring, new_grant_id(login.state))
     return _grant(hall, login, signed_in, code), code
 

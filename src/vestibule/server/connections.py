@@ -18,11 +18,12 @@ from vestibule.grants.model import Grant
 from vestibule.protocol.client_documents import looks_like_document_url
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, read_form, read_query
+from vestibule.server.http import read_form, read_query
 from vestibule.server.page_session import PageSession, PageSessions, check_proof, proof
 from vestibule.server.page_sign_in import leave, sign_in_page
 from vestibule.server.pages import ConnectedApp, LastUsed, Notice
 from vestibule.server.replies import ReturnAddress, connections_url, page_endpoint, redirect
+from vestibule.server.route import EndpointRoute, by_method
 
 __all__ = ["routes"]
 
@@ -58,10 +59,8 @@ def routes(hall: Hall, sessions: PageSessions) -> list[BaseRoute]:
         await sessions.close(response, session)
         return response
 
-    return [
-        EndpointRoute("/connections", page_endpoint(hall, show, of_connections=True), methods=["GET"]),
-        EndpointRoute("/connections", page_endpoint(hall, act, of_connections=True), methods=["POST"]),
-    ]
+    page = by_method(GET=page_endpoint(hall, show, of_connections=True), POST=page_endpoint(hall, act, of_connections=True))
+    return [EndpointRoute("/connections", page, methods=["GET", "POST"])]
 
 
 def _action(form: Parameters) -> str:

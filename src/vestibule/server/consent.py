@@ -18,12 +18,13 @@ from vestibule.errors import OAuthError
 from vestibule.events import Event, emit
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, read_form, read_query, request_id
+from vestibule.server.http import read_form, read_query, request_id
 from vestibule.server.journey import leave_for_upstream
 from vestibule.server.login import Login, LoginCookies
 from vestibule.server.pages import ConsentClient
 from vestibule.server.remember import ConsentMemory
 from vestibule.server.replies import ReturnAddress, page_endpoint
+from vestibule.server.route import EndpointRoute, by_method
 
 __all__ = ["consent_url", "routes"]
 
@@ -59,10 +60,8 @@ def routes(hall: Hall, cookies: LoginCookies, memory: ConsentMemory) -> list[Bas
             return _deny(hall, cookies, login)
         raise OAuthError("invalid_request", reasons.PARAMETER_INVALID, "action")
 
-    return [
-        EndpointRoute("/consent", page_endpoint(hall, show), methods=["GET"]),
-        EndpointRoute("/consent", page_endpoint(hall, decide), methods=["POST"]),
-    ]
+    page = by_method(GET=page_endpoint(hall, show), POST=page_endpoint(hall, decide))
+    return [EndpointRoute("/consent", page, methods=["GET", "POST"])]
 
 
 async def _form(request: Request) -> Parameters:

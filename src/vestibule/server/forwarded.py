@@ -6,16 +6,17 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.net.cache import http_freshness
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.single_flight import SingleFlight
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.json_documents import read_json_object
 from vestibule.server.http import cors, json_endpoint, json_response
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["ForwardedDocument"]
 
@@ -65,7 +66,7 @@ class ForwardedDocument:
             return json_response(await self.get(), headers={"Cache-Control": "public, max-age=300"})
 
         handler = cors(json_endpoint(show), "GET")
-        return [Route(path, handler, methods=["GET", "OPTIONS"]) for path in dict.fromkeys(paths)]
+        return [EndpointRoute(path, handler, methods=["GET", "OPTIONS"]) for path in dict.fromkeys(paths)]
 
     async def _fetch(self) -> None:
         answer = await self._http.get(self._url)

@@ -19,8 +19,8 @@ from vestibule.grants.sign_in import SignedIn
 from vestibule.grants.store import Grants
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.protocol.registration import ClientMetadata
 from vestibule.protocol.scopes import ScopeHierarchy
 from vestibule.reasons import Reason
 from vestibule.server.pages import Pages

@@ -22,7 +22,8 @@ from vestibule.condition import Condition
 from vestibule.errors import Unavailable
 from vestibule.grants.sessions import Sessions
 from vestibule.net.single_flight import SingleFlight
-from vestibule.server.http import NO_STORE, EndpointRoute, json_endpoint, json_response
+from vestibule.server.http import NO_STORE, json_endpoint, json_response
+from vestibule.server.route import EndpointRoute
 from vestibule.storage.sealed import SealedRecords
 from vestibule.upstream.contact import Contact
 

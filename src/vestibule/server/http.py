@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import Scope
 
 from vestibule import reasons
 from vestibule.errors import OAuthError, Unavailable, UpstreamMisconfigured, UpstreamRefused, VestibuleError
 from vestibule.events import Event, emit
 from vestibule.protocol.parameters import Parameters, parse_parameters
+from vestibule.server.route import Endpoint, check_method
 
 __all__ = [
-    "Endpoint",
-    "EndpointRoute",
     "NO_STORE",
     "authorization_headers",
     "cors",
     "endpoint",
+    "error_response",
     "json_response",
     "read_form",
     "read_json",
@@ -33,10 +32,10 @@ __all__ = [
     "request_id",
 ]
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749 §5.1."""
+
+_NOT_IN_DESCRIPTION: Final = re.compile(r"[^ !#-\[\]-~]")  # RFC 6749 §5.2
 
 MAX_BODY = 64 * 1024
 """Bytes. The largest honest request is a registration with a key set."""
@@ -118,12 +117,14 @@ def json_response(content: Mapping[str, Any], *, status: int = 200, headers: Map
     return Response(json.dumps(content, separators=(",", ":")).encode(), status, headers=headers, media_type="application/json")
 
 
-def error_response(error: OAuthError) -> Response:
-    """RFC 6749 §5.2, with the reason code and the request id in the description."""
-    content = {
-        "error": error.error,
-        "error_description": f"{error.reason.text} [{error.reason.code}, request {request_id.get()}]",
-    }
+def error_response(error: OAuthError, *, told: str = "") -> Response:
+    """RFC 6749 §5.2, with the reason code and the request id in the description.
+
+    Args:
+        told: what else the caller may know; what the description must not hold is left out of it.
+    """
+    text = " ".join(filter(None, (error.reason.text, _NOT_IN_DESCRIPTION.sub("", told))))
+    content = {"error": error.error, "error_description": f"{text} [{error.reason.code}, request {request_id.get()}]"}
     return json_response(content, status=error.status, headers={**NO_STORE, **error.headers})
 
 
@@ -152,24 +153,13 @@ def as_oauth_error(error: VestibuleError) -> OAuthError:
             return OAuthError("server_error", error.reason, error.detail, status=500)
 
 
-class EndpointRoute(Route):
-    """A route of one fixed path, for one path is all that most endpoints have.
-
-    A host tries our routes before its own on every request, so a look at the end of the path goes before the regular expression.
-    """
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if not scope["path"].endswith(self.path):
-            return Match.NONE, {}
-        return super().matches(scope)
-
-
 def endpoint(handler: Endpoint, *, answer: Callable[[Request, OAuthError], Response]) -> Endpoint:
     """Give `handler` a request id and let `answer` speak for whatever it raises. Nothing else leaves the server."""
 
     async def guarded(request: Request) -> Response:
         identity = new_request_id()
         try:
+            check_method(request)
             response = await handler(request)
         except VestibuleError as error:
             refusal = as_oauth_error(error)

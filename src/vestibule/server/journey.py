@@ -15,7 +15,7 @@ from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.pkce import new_verifier
 from vestibule.server.hall import Hall
 
-__all__ = ["Journey", "check_came_back", "complete", "leave_for_upstream", "provider_code"]
+__all__ = ["AuthorizationResponse", "Journey", "check_came_back", "complete", "leave_for_upstream", "read_response"]
 
 _RELAYED = frozenset(
     {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required"}
@@ -95,25 +95,21 @@ def check_came_back(hall: Hall, journey: Journey) -> None:
         raise OAuthError("access_denied", reasons.LOGIN_EXPIRED)
 
 
-async def complete(hall: Hall, journey: Journey, parameters: Parameters) -> SignedIn:
-    """Who came back, from the parameters of the callback.
+@dataclass(frozen=True, slots=True)
+class AuthorizationResponse:
+    """What the provider answered at the callback (RFC 6749 §4.1.2).
 
-    Raises:
-        OAuthError: the provider said no to the user, or the answer cannot be read.
-        UpstreamRefused, UpstreamMisconfigured, Unavailable: as the exchange and the checks after it say.
+    Attributes:
+        code: to be exchanged.
+        issuer: who it says it is (RFC 9207 §2); None if it does not say.
     """
-    return await hall.upstream.complete(
-        code=provider_code(hall, parameters),
-        issuer=parameters.get("iss"),
-        scopes=journey.scopes,
-        nonce=journey.nonce,
-        code_verifier=journey.code_verifier,
-        resource=journey.forward_resource,
-    )
+
+    code: str = field(repr=False)
+    issuer: str | None
 
 
-def provider_code(hall: Hall, parameters: Parameters) -> str:
-    """The provider's code among the parameters of the callback.
+def read_response(hall: Hall, parameters: Parameters) -> AuthorizationResponse:
+    """The provider's answer, from the parameters of the callback.
 
     Raises:
         OAuthError: the provider said no to the user, or the answer cannot be read.
@@ -121,7 +117,23 @@ def provider_code(hall: Hall, parameters: Parameters) -> str:
     """
     parameters.check_no_repeats()
     _provider_did_not_refuse(hall, parameters)
-    return parameters.require("code")
+    return AuthorizationResponse(parameters.require("code"), parameters.get("iss"))
+
+
+async def complete(hall: Hall, journey: Journey, answer: AuthorizationResponse) -> SignedIn:
+    """Who came back.
+
+    Raises:
+        UpstreamRefused, UpstreamMisconfigured, Unavailable: as the exchange and the checks after it say.
+    """
+    return await hall.upstream.complete(
+        code=answer.code,
+        issuer=answer.issuer,
+        scopes=journey.scopes,
+        nonce=journey.nonce,
+        code_verifier=journey.code_verifier,
+        resource=journey.forward_resource,
+    )
 
 
 def _provider_did_not_refuse(hall: Hall, parameters: Parameters) -> None:

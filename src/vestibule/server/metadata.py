@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute
 from vestibule.protocol.resource_metadata import resource_metadata
 from vestibule.protocol.server_metadata import server_metadata
 from vestibule.server.hall import Hall
-from vestibule.server.http import EndpointRoute, cors, json_endpoint, json_response
+from vestibule.server.http import cors, json_endpoint, json_response
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["document_routes", "resource_routes", "routes"]
 

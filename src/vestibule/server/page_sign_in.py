@@ -21,7 +21,7 @@ from vestibule.policy import account_name
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
 from vestibule.server.http import as_oauth_error, request_id
-from vestibule.server.journey import Journey, check_came_back, complete, leave_for_upstream
+from vestibule.server.journey import Journey, check_came_back, complete, leave_for_upstream, read_response
 from vestibule.server.page_session import PageSessions, check_proof, proof
 from vestibule.server.pages import Notice
 from vestibule.server.replies import connections_url, error_page
@@ -70,8 +70,9 @@ def arrivals(hall: Hall, sessions: PageSessions) -> Arrive:
             return None
         try:
             check_came_back(hall, journey)
+            answer = read_response(hall, parameters)
             # Browsers ask twice; the provider takes its code once.
-            signed_in = await completing.share(request.scope["query_string"], partial(complete, hall, journey, parameters))
+            signed_in = await completing.share(request.scope["query_string"], partial(complete, hall, journey, answer))
             response = _opened(hall, sessions, signed_in)
         except VestibuleError as error:
             response = _refused(hall, request, error)

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from vestibule.protocol.registration import ClientMetadata, parse_registration
+from vestibule.protocol.client_metadata import ClientMetadata
+from vestibule.protocol.registration import parse_registration
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, EndpointRoute, cors, json_endpoint, json_response, read_json
+from vestibule.server.http import NO_STORE, cors, json_endpoint, json_response, read_json
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 

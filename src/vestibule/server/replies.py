@@ -13,8 +13,9 @@ from vestibule.clients.pinned import PINNED_DOCUMENTS
 from vestibule.errors import OAuthError
 from vestibule.protocol.redirect_uris import is_loopback
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, Endpoint, endpoint, request_id
+from vestibule.server.http import NO_STORE, endpoint, request_id
 from vestibule.server.pages import LinkKind
+from vestibule.server.route import Endpoint
 
 __all__ = ["ReturnAddress", "connections_url", "error_page", "is_proven", "page_endpoint", "redirect"]
 

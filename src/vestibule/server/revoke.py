@@ -19,7 +19,8 @@ from vestibule.grants.refresh import presented_key
 from vestibule.grants.tokens import RefreshToken
 from vestibule.protocol.scopes import format_scope
 from vestibule.server.hall import Hall
-from vestibule.server.http import NO_STORE, EndpointRoute, authorization_headers, cors, json_endpoint, json_response, read_form
+from vestibule.server.http import NO_STORE, authorization_headers, cors, json_endpoint, json_response, read_form
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 

@@ -24,16 +24,8 @@ from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.scopes import format_scope, parse_scope
 from vestibule.resource.peer import current_request
 from vestibule.server.hall import Hall
-from vestibule.server.http import (
-    NO_STORE,
-    EndpointRoute,
-    authorization_headers,
-    cors,
-    json_endpoint,
-    json_response,
-    read_form,
-    request_id,
-)
+from vestibule.server.http import NO_STORE, authorization_headers, cors, json_endpoint, json_response, read_form, request_id
+from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -19,13 +20,15 @@ from vestibule.storage.sqlite import SQLiteStore
 if TYPE_CHECKING:
     from key_value.aio.protocols.key_value import AsyncKeyValueProtocol
 
-__all__ = ["ClientStorage", "default_directory", "default_path", "key_path", "open_store"]
+__all__ = ["ClientStorage", "default_directory", "default_path", "file_of", "key_path", "open_store"]
 
 _log = logging.getLogger("vestibule.storage")
 
 ClientStorage = Union[None, str, os.PathLike[str], Store, "AsyncKeyValueProtocol"]
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_SQLITE_URL = re.compile(r"sqlite:///(.+)", re.DOTALL)
+_IN_MEMORY = ":memory:"
 _POSTGRES_SCHEMES = ("postgresql", "postgres")
 _REDIS_KINDS = ("redis", "rediss", "valkey", "valkeys")
 
@@ -59,6 +62,20 @@ def default_path(namespace: str) -> Path:
     return default_directory() / f"{_file_stem(namespace)}.sqlite3"
 
 
+def file_of(client_storage: ClientStorage, *, namespace: str) -> Path | None:
+    """The SQLite file that a setting names, which is not opened; None if it names none.
+
+    Args:
+        client_storage, namespace: see :func:`open_store`.
+    """
+    if client_storage is None:
+        return default_path(namespace)
+    if isinstance(client_storage, os.PathLike):
+        return Path(client_storage)
+    found = _SQLITE_URL.fullmatch(client_storage) if isinstance(client_storage, str) else None
+    return Path(found[1]).expanduser() if found is not None and found[1] != _IN_MEMORY else None
+
+
 def key_path(store: Store, *, namespace: str) -> Path:
     """Where the generated signing keys are kept: beside the store's file, or in :func:`default_directory`."""
     if isinstance(store, SQLiteStore) and store.path is not None:
@@ -69,12 +86,9 @@ def key_path(store: Store, *, namespace: str) -> Path:
 
 
 def _choose(client_storage: ClientStorage, namespace: str, clock: Clock | None) -> Store:
-    if client_storage is None:
-        return SQLiteStore(default_path(namespace), clock)
-    if isinstance(client_storage, str):
-        return _from_url(client_storage, clock)
-    if isinstance(client_storage, os.PathLike):
-        return SQLiteStore(client_storage, clock)
+    if client_storage is None or isinstance(client_storage, str | os.PathLike):
+        path = file_of(client_storage, namespace=namespace)
+        return SQLiteStore(path, clock) if path is not None else _from_url(str(client_storage), clock)
     if isinstance(client_storage, Store):
         return client_storage
     if all(callable(getattr(client_storage, verb, None)) for verb in ("get", "put", "delete", "ttl")):
@@ -88,12 +102,11 @@ def _choose(client_storage: ClientStorage, namespace: str, clock: Clock | None) 
 
 
 def _from_url(url: str, clock: Clock | None) -> Store:
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if scheme == "memory" and separator:
         return MemoryStore(clock)
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        path = rest[1:]
-        return SQLiteStore(path if path == ":memory:" else Path(path).expanduser(), clock)
+    if _SQLITE_URL.fullmatch(url):
+        return SQLiteStore(_IN_MEMORY, clock)
     if scheme.partition("+")[0] in _REDIS_KINDS:
         return _redis(url, clock)
     if scheme in _POSTGRES_SCHEMES:

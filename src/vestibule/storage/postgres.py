@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -21,8 +21,10 @@ from vestibule.errors import ConfigurationError
 from vestibule.storage.announcements import Announcements
 from vestibule.storage.health import Health
 from vestibule.storage.postgres_channel import PostgresChannel, part_listen_url
-from vestibule.storage.postgres_schema import TABLE, checked_table, migrate
+from vestibule.storage.postgres_pool import lent, new_pool, single
+from vestibule.storage.postgres_schema import TABLE, checked_table, is_up_to_date, migrate
 from vestibule.storage.postgres_trouble import FAILURES, may_repeat, trouble
+from vestibule.storage.postgres_url import check_url
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.remote import PerLoop, shown_url
 from vestibule.storage.sweeping import Sweeper
@@ -78,7 +80,7 @@ class PostgresStore:
         announcements: what reaches other processes at once.
 
     Raises:
-        ConfigurationError: `table` is no name.
+        ConfigurationError: `table` is no name, or something in a URL cannot be right.
     """
 
     def __init__(
@@ -97,7 +99,12 @@ class PostgresStore:
             self._table = checked_table(table)
         except ValueError as error:
             raise ConfigurationError(f"client_storage: {error}") from error
+        if url is not None:
+            check_url(url)
         url, named = part_listen_url(url)
+        listen_url = listen_url or named
+        if listen_url is not None:
+            check_url(listen_url, "listen_url")
         self._settings = {"dsn": url, "timeout": timeout, **options}
         self._max_connections = max_connections
         shown = shown_url(url) if url else f"postgresql://{options.get('host', '')}/{options.get('database', '')}"
@@ -109,7 +116,7 @@ class PostgresStore:
         self._sweeper = Sweeper(self.purge, _SWEPT_AT_ONCE)
         self._pools = PerLoop(_Opened)
         say = partial(self._execute, is_read=True)  # like a read, it may be repeated
-        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url or named, timeout, trouble)
+        channel = PostgresChannel(f"{table} {prefix}", say, self._settings, listen_url, timeout, trouble)
         self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
@@ -153,6 +160,18 @@ class PostgresStore:
             raise self._health.failed(trouble(error), is_read=False) from error
         return self._pools.here().has_migrated
 
+    async def is_prepared(self) -> bool:
+        """Whether the table is there and up to date. Unlike the first verb, this does not make it.
+
+        Raises:
+            Unavailable: as :meth:`prepare`.
+        """
+        try:
+            async with asyncio.timeout(self._timeout), single(self._settings, self._timeout) as connection:
+                return await is_up_to_date(connection, self._table)
+        except FAILURES as error:
+            raise self._health.failed(trouble(error), is_read=True) from error
+
     async def aclose(self) -> None:
         """Close this event loop's connections. Another use of the store opens new ones."""
         self._sweeper.stop()
@@ -187,7 +206,7 @@ class PostgresStore:
     async def _execute_now(self, statement: str, values: tuple[Any, ...], deadline: float) -> list[Any]:
         async with asyncio.timeout_at(deadline):
             pool = await self._pool()
-            async with _connection(pool, self._timeout) as connection:
+            async with lent(pool, self._timeout) as connection:
                 rows: list[Any] = await connection.fetch(statement, *values)
                 return rows
 
@@ -195,15 +214,9 @@ class PostgresStore:
         opened = self._pools.here()
         async with opened.lock:
             if opened.pool is None:
-                opened.pool = await asyncpg.create_pool(
-                    **self._settings,
-                    min_size=0,
-                    max_size=self._max_connections,
-                    statement_cache_size=0,
-                    reset=_nothing_to_reset,
-                )
+                opened.pool = await new_pool(self._settings, self._max_connections)
             if not opened.has_table:
-                async with _connection(opened.pool, self._timeout) as connection:
+                async with lent(opened.pool, self._timeout) as connection:
                     opened.has_migrated = await migrate(connection, self._table)
                 opened.has_table = True
                 self._sweeper.opened()
@@ -216,22 +229,3 @@ class PostgresStore:
             await opened.pool.expire_connections()  # after a failover its name may stand for another
         if isinstance(error, asyncpg.UndefinedTableError):
             opened.has_table = False
-
-
-@asynccontextmanager
-async def _connection(pool: Any, seconds: float) -> AsyncIterator[Any]:
-    connection = await pool.acquire(timeout=seconds)
-    try:
-        yield connection
-    except asyncpg.PostgresError:
-        raise
-    except BaseException:
-        # Otherwise the pool would wait until the server has confirmed that it gave up, which it may never do.
-        connection.terminate()
-        raise
-    finally:
-        await pool.release(connection)
-
-
-async def _nothing_to_reset(connection: Any) -> None:
-    """In place of the statements by which a pool puts back what a user of a connection changed: each would be one more round trip."""

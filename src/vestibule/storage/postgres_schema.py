@@ -10,7 +10,7 @@ import logging
 import re
 from typing import Any, Final
 
-__all__ = ["SCHEMA_VERSION", "TABLE", "SchemaTooNew", "checked_table", "migrate"]
+__all__ = ["SCHEMA_VERSION", "TABLE", "SchemaTooNew", "checked_table", "is_up_to_date", "migrate"]
 
 _log = logging.getLogger("vestibule.storage")
 
@@ -49,6 +49,15 @@ def checked_table(table: str) -> str:
     return table
 
 
+async def is_up_to_date(connection: Any, table: str) -> bool:
+    """Whether the table is there, and as this release has it. It is only looked at.
+
+    Raises:
+        SchemaTooNew, asyncpg.PostgresError: as :func:`migrate`.
+    """
+    return await _version(connection, table) == SCHEMA_VERSION
+
+
 async def migrate(connection: Any, table: str) -> bool:
     """Create the table or bring it up to date, and tell whether there was anything to do.
 
@@ -62,7 +71,7 @@ async def migrate(connection: Any, table: str) -> bool:
         SchemaTooNew: see there.
         asyncpg.PostgresError: the server refuses.
     """
-    if await _version(connection, table) == SCHEMA_VERSION:
+    if await is_up_to_date(connection, table):
         return False
     async with connection.transaction():
         await connection.execute(_LOCK, table)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import asyncpg
 
 from vestibule.storage.postgres_schema import SchemaTooNew
+from vestibule.storage.remote import network_trouble
 
 __all__ = ["FAILURES", "may_repeat", "trouble"]
 
@@ -27,6 +29,9 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (OSError, "the server cannot be reached"),
     *((kind, "the connection broke") for kind in _BROKEN),
 )
+_NO_TLS: Final = "rejected SSL upgrade"
+# What is no option of asyncpg is given to the server, or to the pooler, as a setting. Said in English, which most servers speak.
+_UNKNOWN_SETTING: Final = re.compile(r"(?:configuration|startup) parameter:? \"?(\w{1,63})")
 
 
 def may_repeat(error: Exception, is_read: bool) -> bool:
@@ -42,4 +47,15 @@ def trouble(error: BaseException) -> str:
     """In words; no credentials."""
     if isinstance(error, SchemaTooNew):
         return str(error)
-    return next((text for kind, text in _TROUBLE if isinstance(error, kind)), f"the server reports {type(error).__name__}")
+    said = str(error.args[0]) if error.args else ""  # str() of some errors of asyncpg fails
+    unknown = _UNKNOWN_SETTING.search(said) if isinstance(error, asyncpg.PostgresError) else None
+    if unknown is not None:
+        return f"the server knows no setting {unknown[1]}, which the URL names"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return f"the options of the connection cannot be used: {said}"
+    if _NO_TLS in said:
+        return "the server offers no TLS, which sslmode asks for"
+    told = network_trouble(error)
+    return told or next(
+        (text for kind, text in _TROUBLE if isinstance(error, kind)), f"the server reports {type(error).__name__}"
+    )

@@ -30,6 +30,7 @@ from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.redis_channel import RedisChannel
 from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
+from vestibule.storage.redis_trouble import FAILURES, kind_of, trouble
 from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
@@ -59,24 +60,6 @@ _PUT_NEW: Final = _Script(f"{_HELD} if is_living then return 0 end {_WRITE}")
 _REPLACE: Final = _Script(f"{_HELD} if not is_living or version ~= ARGV[4] then return 0 end {_WRITE}")
 _DELETE: Final = _Script(f"{_HELD} if not is_living or version ~= ARGV[2] then return 0 end return redis.call('DEL', KEYS[1])")
 
-_FAILURES: Final = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
-_TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (exceptions.ReadOnlyError, "the server is a replica and cannot be written"),
-    (exceptions.OutOfMemoryError, "the server's memory is full"),
-    (exceptions.AuthenticationError, "the server refuses the credentials"),
-    (exceptions.NoPermissionError, "the user may not run what is needed: select, get, set, getrange, del, eval, evalsha, scan"),
-    (exceptions.BusyLoadingError, "the server is starting"),
-    (exceptions.MasterDownError, "the server is a replica without its master"),
-    (exceptions.TimeoutError, "the server does not answer in time"),
-    (TimeoutError, "the server does not answer in time"),
-    (exceptions.ConnectionError, "the server cannot be reached"),
-    (OSError, "the server cannot be reached"),
-)
-_SAID: Final = {
-    "NOREPLICAS": "the server has too few replicas and cannot be written",
-    "MISCONF": "the server cannot write to its disk",
-}
-_IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 _SCANNED_AT_ONCE = 100
 
 
@@ -108,7 +91,7 @@ class RedisStore:
         self._clock = clock or SystemClock()
         self._timeout = timeout
         self._is_known = False
-        channel = RedisChannel(f"{prefix}announcements", self._clients, build, timeout, _trouble)
+        channel = RedisChannel(f"{prefix}announcements", self._clients, build, timeout, trouble)
         self.announcements = Announcements(channel, self._name)
 
     def __repr__(self) -> str:
@@ -146,7 +129,7 @@ class RedisStore:
         await self.announcements.aclose()
         client = self._clients.forget()
         if client is not None:
-            with suppress(*_FAILURES):
+            with suppress(*FAILURES):
                 await close(client)
 
     def _packed(self, value: bytes, ttl: float) -> tuple[bytes, int]:
@@ -190,13 +173,13 @@ class RedisStore:
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await verb(await ready(self._clients.here()))
-        except _FAILURES as error:
-            if issubclass(_kind(error), exceptions.ReadOnlyError):
-                with suppress(*_FAILURES):
+        except FAILURES as error:
+            if issubclass(kind_of(error), exceptions.ReadOnlyError):
+                with suppress(*FAILURES):
                     await reconnect(self._clients.here())
             if isinstance(error, exceptions.ConnectionError) and not is_last:
                 raise
-            raise self._health.failed(_trouble(error), is_read=is_read) from error
+            raise self._health.failed(trouble(error), is_read=is_read) from error
         self._health.works(is_read=is_read or not answer)  # a write that was not done tells nothing of writing
         await self._get_known()
         return answer
@@ -206,7 +189,7 @@ class RedisStore:
         if self._is_known:
             return
         self._is_known = True
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             async with asyncio.timeout(self._timeout):
                 for weakness in await weaknesses(self._clients.here()):
                     _log.warning("%r: %s", self, weakness)
@@ -220,8 +203,8 @@ class RedisStore:
                 if len(batch) == _SCANNED_AT_ONCE:
                     yield batch
                     batch = []
-        except _FAILURES as error:
-            raise self._health.failed(_trouble(error), is_read=True) from error
+        except FAILURES as error:
+            raise self._health.failed(trouble(error), is_read=True) from error
         yield batch
 
     async def _many(self, keys: Iterable[str]) -> list[Record | None]:
@@ -246,17 +229,6 @@ def _shown(server: str | Redis) -> str:
         return shown_url(server)
     chosen = server.connection_pool.connection_kwargs
     return chosen.get("path") or f"redis://{chosen.get('host', 'localhost')}:{chosen.get('port', 6379)}/{chosen.get('db') or 0}"
-
-
-def _kind(error: BaseException) -> type[BaseException]:
-    """What went wrong: before version 7 a server wraps what a command said into a text about the script."""
-    inner = next((kind for code, kind in _IN_SCRIPTS.items() if f": -{code} " in str(error)), None)
-    return inner or type(error)
-
-
-def _trouble(error: BaseException) -> str:
-    kind, said = _kind(error), next((text for code, text in _SAID.items() if code in str(error)), None)
-    return said or next((text for known, text in _TROUBLE if issubclass(kind, known)), f"the server reports {kind.__name__}")
 
 
 def _literally(text: str) -> str:

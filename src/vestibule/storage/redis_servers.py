@@ -6,19 +6,20 @@ that it made itself as refused, and that looks like theft.
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster, Sentinel, SentinelConnectionPool
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from vestibule.errors import ConfigurationError
+from vestibule.storage.redis_url import check_database, check_options, read_url
 
 __all__ = [
     "Builder",
@@ -41,8 +42,7 @@ SCHEMES: Final = frozenset(f"{scheme}{suffix}" for scheme in _PLAIN for suffix i
 """What a URL may start with; the ``s`` is TLS."""
 
 _MAX_CONNECTIONS = 50
-_POOL_OPTIONS: Final = ("max_connections", "timeout")
-_UNKNOWN_OPTION: Final = re.compile(r"unexpected keyword argument '(\w+)'")
+_CLUSTER_OPTIONS: Final = frozenset(inspect.signature(RedisCluster).parameters)
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 
 
@@ -64,14 +64,13 @@ def client_builder(url: str, *, timeout: float) -> Builder:
         raise ConfigurationError("client_storage: this is no URL of a Redis or Valkey server.")
     try:
         return build(parts._replace(scheme=_PLAIN[scheme]), _options(timeout))
-    except (ValueError, TypeError, RedisError) as error:
+    except ConfigurationError:
+        raise
+    except (ValueError, RedisError) as error:
         # The text of the error may repeat the URL, and with it a password.
-        unknown = _UNKNOWN_OPTION.search(str(error)) if isinstance(error, TypeError) else None
-        if unknown is not None:
-            raise ConfigurationError(f"client_storage: {unknown[1]} is no option of a {parts.scheme}:// URL.") from error
         raise ConfigurationError(
-            f"client_storage: the {parts.scheme}:// URL cannot be understood; the database is a number, and reserved characters in"
-            " a password are percent-encoded."
+            f"client_storage: the {parts.scheme}:// URL cannot be understood; port and database are numbers, and reserved characters"
+            " in a password are percent-encoded."
         ) from error
 
 
@@ -155,36 +154,22 @@ def _pooled(connection_class: Any, options: dict[str, Any]) -> Builder:
 
 
 def _single(parts: SplitResult, options: dict[str, Any]) -> Builder:
-    _check_database(parts.path.strip("/"))
-    read = dict(parse_url(parts.geturl()))
-    connection_class = read.pop("connection_class", ConnectionPool().connection_class)
-    _check_options(connection_class, options | read)
+    check_database(parts.path.strip("/"))
+    read = read_url(parts)
+    connection_class = read.pop("connection_class", Connection)
+    check_options(parts, connection_class, read)
     return _pooled(connection_class, options | read)
-
-
-def _check_database(name: str) -> None:
-    """Databases have numbers; anything else would silently be the first one."""
-    if name and not name.isdecimal():
-        raise ValueError("the database is no number")
-
-
-def _check_options(connection_class: Any, options: dict[str, Any]) -> None:
-    """Nothing is connected by this; an option that no connection knows would otherwise fail each request.
-
-    Raises:
-        TypeError: naming it.
-    """
-    connection_class(**{name: value for name, value in options.items() if name not in _POOL_OPTIONS})
 
 
 def _sentinel(parts: SplitResult, options: dict[str, Any]) -> Builder:
     service, _, database = parts.path.strip("/").partition("/")
-    _check_database(database)
+    check_database(database)
     if not service:
-        raise ValueError("the URL names no service")
+        raise ConfigurationError("client_storage: the URL names no service: redis+sentinel://host:26379/service/0.")
     query = dict(parse_qsl(parts.query))
     own = {name.removeprefix("sentinel_"): query.pop(name) for name in _SENTINEL_OPTIONS if name in query}
     addresses, read = _several(parts._replace(path=f"/{database}", query=urlencode(query)))
+    check_options(parts, SSLConnection if read.get("ssl") else Connection, read)
     chosen = options | read
     tls = {"ssl": True} if chosen.get("ssl") else {}
 
@@ -198,6 +183,7 @@ def _sentinel(parts: SplitResult, options: dict[str, Any]) -> Builder:
 
 def _cluster(parts: SplitResult, options: dict[str, Any]) -> Builder:
     addresses, read = _several(parts)
+    check_options(parts, SSLConnection if read.get("ssl") else Connection, read, _CLUSTER_OPTIONS)
     chosen = options | read
     chosen.pop("db", None)  # a cluster has only one
     # A slot that moved is noted alone: to read the whole map again would break off what other requests are just doing.
@@ -215,7 +201,7 @@ def _several(parts: SplitResult) -> tuple[list[tuple[str, int]], dict[str, Any]]
     named = [urlsplit(f"//{host}") for host in hosts.split(",")]
     default = 26379 if parts.path.strip("/") else 6379
     addresses = [(host.hostname or "localhost", host.port or default) for host in named]
-    read = dict(parse_url(parts._replace(netloc=f"{credentials}{at}localhost").geturl()))
+    read = read_url(parts._replace(netloc=f"{credentials}{at}localhost"))
     for name in ("host", "port", "connection_class"):
         read.pop(name, None)
     if parts.scheme == "rediss":

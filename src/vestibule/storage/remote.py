@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Generic, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-__all__ = ["PerLoop", "shown_url"]
+from vestibule.errors import ConfigurationError
+
+__all__ = ["PerLoop", "check_file", "network_trouble", "shown_url"]
 
 _Client = TypeVar("_Client")
+
+_NETWORK_TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (socket.gaierror, "the name of the host cannot be resolved"),
+    (ssl.SSLCertVerificationError, "the certificate of the server is not trusted"),
+    (ssl.SSLError, "no connection with TLS can be made"),
+)
 
 
 class PerLoop(Generic[_Client]):
@@ -47,3 +58,25 @@ def shown_url(url: str) -> str:
     """A store's URL without credentials and options, which may hold a password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def check_file(name: str, path: str) -> None:
+    """Check that a file is there which an option names; its content is read where it is used.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{name} names a file that is not there: {path[:200]}.")
+
+
+def network_trouble(error: BaseException) -> str | None:
+    """Why there is no connection, where that can be told more exactly than by the kind of `error`: no credentials."""
+    causes = list(_causes(error))
+    return next((text for kind, text in _NETWORK_TROUBLE if any(isinstance(cause, kind) for cause in causes)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -23,19 +23,11 @@ from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.private_files import create_private_file
 from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
+from vestibule.storage.sqlite_schema import prepare
 from vestibule.storage.sweeping import Sweeper
 
 __all__ = ["SQLiteStore"]
 
-# In a new file. Of pages of 4 kB each would hold one record and be half empty.
-_PAGE_SIZE: Final = "PRAGMA page_size = 8192"
-_SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL,"
-    " expires_at REAL NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires_at)",
-)
-# The version of the above, in the file's header; 0 is a file of before there were numbers, which has the same tables.
-_SCHEMA_VERSION: Final = 1
 _GET: Final = "SELECT value, version, expires_at FROM records WHERE key = ? AND expires_at > ?"
 _PUT_NEW: Final = (
     "INSERT INTO records (key, value, version, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
@@ -165,11 +157,7 @@ class SQLiteStore:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            _version(connection)
-            connection.execute(_PAGE_SIZE)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            _bring_up_to_date(connection)
+            prepare(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -189,30 +177,6 @@ class SQLiteStore:
                 self._close()
         trouble = _TROUBLE.get(_primary_code(error), str(error))
         return self._health.failed(trouble, is_read=statement in _READS)
-
-
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Make the table where there is none. Whoever finds the file too old does it, one at a time."""
-    if _version(connection) == _SCHEMA_VERSION:
-        return
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if _version(connection) < _SCHEMA_VERSION:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    """The version of the file. One of a later release is not touched.
-
-    Raises:
-        sqlite3.NotSupportedError: it is one.
-    """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > _SCHEMA_VERSION:
-        raise sqlite3.NotSupportedError("the file is of a later release")
-    return version
 
 
 def _primary_code(error: sqlite3.Error) -> int:

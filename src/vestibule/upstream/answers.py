@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
-from vestibule.net.fetch import FetchResult
+from vestibule.net.exchange import FetchResult
 
 __all__ = ["UpstreamTokens", "check_answer", "read_tokens"]
 

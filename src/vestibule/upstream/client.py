@@ -9,44 +9,15 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from vestibule.clock import Clock
 from vestibule.condition import Condition
-from vestibule.errors import ConfigurationError, UpstreamMisconfigured, UpstreamRefused
-from vestibule.net.fetch import TrustedClient
+from vestibule.errors import UpstreamMisconfigured, UpstreamRefused
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.scopes import format_scope
 from vestibule.upstream.answers import UpstreamTokens, check_answer, read_tokens
 from vestibule.upstream.credentials import ClientCredentials, PrivateKey
+from vestibule.upstream.parameters import FORWARDED_PARAMETERS, check_authorize_extras, check_token_extras
 
-__all__ = ["FORWARDED_PARAMETERS", "UpstreamClient", "UpstreamTokens"]
+__all__ = ["UpstreamClient", "UpstreamTokens"]
 
-FORWARDED_PARAMETERS: Final = frozenset({"prompt", "login_hint", "max_age", "acr_values", "ui_locales"})
-"""Parameters of an MCP client's authorization request that mean the same to the provider (OIDC Core §3.1.2.1)."""
-
-_AUTHORIZE_PROTOCOL: Final = frozenset(
-    {
-        "response_type",
-        "response_mode",
-        "client_id",
-        "redirect_uri",
-        "state",
-        "nonce",
-        "code_challenge",
-        "code_challenge_method",
-        "request",
-        "request_uri",
-    }
-)
-_TOKEN_PROTOCOL: Final = frozenset(
-    {
-        "grant_type",
-        "code",
-        "redirect_uri",
-        "code_verifier",
-        "refresh_token",
-        "client_id",
-        "client_secret",
-        "client_assertion",
-        "client_assertion_type",
-    }
-)
 _CONTACT_SECONDS: Final = 5.0
 _UNKNOWN_TOKEN: Final = frozenset({"unsupported_token_type", "invalid_token"})
 
@@ -88,9 +59,9 @@ class UpstreamClient:
         http: TrustedClient,
         clock: Clock,
     ) -> None:
-        _check_extras("extra_authorize_params", extra_authorize_params or {}, _AUTHORIZE_PROTOCOL)
-        _check_extras("extra_token_params", extra_token_params or {}, _TOKEN_PROTOCOL)
-        _check_extras("the query of the authorization endpoint", _query_of(authorization_endpoint), _AUTHORIZE_PROTOCOL)
+        check_authorize_extras("extra_authorize_params", extra_authorize_params or {})
+        check_token_extras("extra_token_params", extra_token_params or {})
+        check_authorize_extras("the query of the authorization endpoint", _query_of(authorization_endpoint))
         self._authorization_endpoint = authorization_endpoint
         self._token_endpoint = token_endpoint
         self._revocation_endpoint = revocation_endpoint
@@ -145,7 +116,7 @@ class UpstreamClient:
             nonce: ours; always sent, since some providers refuse without.
             code_challenge: of our own PKCE pair, S256 (RFC 7636 §4.3).
             resource: RFC 8707; then to be sent to the token endpoint too.
-            forwarded: from the MCP client; only :data:`FORWARDED_PARAMETERS` are taken.
+            forwarded: from the MCP client; only :data:`~vestibule.upstream.parameters.FORWARDED_PARAMETERS` are taken.
         """
         wishes = {name: value for name, value in (forwarded or {}).items() if name in FORWARDED_PARAMETERS}
         protocol = {
@@ -241,12 +212,6 @@ class UpstreamClient:
 
     def _secrets(self, form: Mapping[str, str], sent: Collection[str]) -> tuple[str, ...]:
         return (*sent, self._credentials.secret, form.get("client_assertion", ""))
-
-
-def _check_extras(name: str, extras: Mapping[str, str], protocol: frozenset[str]) -> None:
-    clashing = sorted(protocol & extras.keys())
-    if clashing:
-        raise ConfigurationError(f"{name} may not set {', '.join(clashing)}: the protocol needs to.")
 
 
 def _query_of(url: str) -> dict[str, str]:

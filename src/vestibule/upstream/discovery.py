@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from vestibule import reasons
 from vestibule.errors import ConfigurationError, Unavailable
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 
 __all__ = ["OIDCConfiguration"]
 

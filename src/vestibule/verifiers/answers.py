@@ -12,7 +12,7 @@ from vestibule.clock import Clock
 from vestibule.errors import TokenRejected, Unavailable
 from vestibule.events import Event, emit
 from vestibule.net.cache import TTLCache
-from vestibule.net.fetch import FetchResult
+from vestibule.net.exchange import FetchResult
 from vestibule.net.single_flight import SingleFlight
 from vestibule.protocol.json_documents import read_json_object
 

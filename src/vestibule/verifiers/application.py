@@ -10,7 +10,7 @@ from typing import Any
 
 from vestibule import reasons
 from vestibule.errors import TokenRejected, Unavailable
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.verifiers.answers import credentials_refused, read_answer
 from vestibule.verifiers.jwt import JWTVerifier
 from vestibule.verifiers.userinfo import CheckApplication

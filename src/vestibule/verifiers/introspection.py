@@ -9,7 +9,7 @@ from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.keys.jwt import check_audience, check_times
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.tokens import AccessToken
 from vestibule.verifiers.answers import Answers, credentials_refused, read_answer
 from vestibule.verifiers.base import TokenVerifier

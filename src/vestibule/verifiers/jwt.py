@@ -20,8 +20,10 @@ from vestibule.keys.jwt import (
     peek_claims,
     peek_header,
 )
-from vestibule.net.fetch import Fetcher, FetchForbidden, TrustedClient
+from vestibule.net.exchange import FetchForbidden
+from vestibule.net.fetch import Fetcher
 from vestibule.net.jwks import JWKSCache, JWKSSource
+from vestibule.net.trusted import TrustedClient
 from vestibule.tokens import AccessToken
 from vestibule.unsafe import Unchecked
 from vestibule.verifiers.base import TokenVerifier

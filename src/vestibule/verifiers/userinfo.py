@@ -13,7 +13,8 @@ from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, TokenRejected
 from vestibule.keys.jwt import check_times
-from vestibule.net.fetch import FetchResult, TrustedClient
+from vestibule.net.exchange import FetchResult
+from vestibule.net.trusted import TrustedClient
 from vestibule.tokens import AccessToken
 from vestibule.unsafe import Unchecked, any_audience
 from vestibule.verifiers.answers import Answers, no_answer, read_answer

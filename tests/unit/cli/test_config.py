@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from vestibule.cli import main
+from vestibule.storage.locate import default_path
+from vestibule.storage.sqlite import SQLiteStore
 from vestibule.testing import DevelopmentProvider
 
 SECRET = "the-client-secret-of-auth0"
@@ -157,3 +160,75 @@ def test_what_exchanges_are_signed_with_is_not_shown(runner: CliRunner, monkeypa
     shown = run(runner, "show").output
     assert "client_certificate=••••••" in shown
     assert "pa55" not in shown
+
+
+# --- the store and the key file ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        ("postgresql://hall:pa55word@127.0.0.1:1/db", "the server cannot be reached; does it run"),
+        ("redis://:pa55word@no-such-host.invalid", "the name of the host cannot be resolved; correct it in the URL"),
+        ("postgresql://hall:pa55word@db.example/db?sslmod=require", "no option sslmod. Did you mean sslmode?"),
+        ("sqlite:///notes.txt", "the file is no SQLite database"),
+        ("sqlite:///notes.txt/state.sqlite3", "cannot be made: this user may not write in"),
+    ],
+)
+@pytest.mark.usefixtures("auth0")
+def test_check_tries_the_store(
+    storage: str, words: str, runner: CliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "notes.txt").write_text("no database, but a text of some length " * 50)
+    set_field(monkeypatch, "client_storage", storage)
+    result = run(runner, "check")
+    assert result.exit_code == 1
+    [line] = [line for line in result.output.splitlines() if line.startswith("error:")]
+    assert "client_storage: " in line
+    assert words in line
+    assert "pa55word" not in result.output
+
+
+@pytest.mark.usefixtures("auth0")
+def test_check_tells_of_store_and_provider_at_once(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_field(monkeypatch, "client_storage", "redis://127.0.0.1:1")
+    set_field(monkeypatch, "client_secret", "")
+    assert len([line for line in run(runner, "check").output.splitlines() if line.startswith("error:")]) == 2
+
+
+@pytest.mark.usefixtures("auth0")
+def test_check_leaves_a_file_as_it_was_and_makes_none(runner: CliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_field(monkeypatch, "client_storage", "sqlite:///own/state.sqlite3")
+    assert run(runner, "check").output == "This can work.\n"
+    assert not (folder / "own").exists()
+
+    async def kept() -> bytes | None:
+        store = SQLiteStore(folder / "own" / "state.sqlite3")
+        await store.put_new("grant/1", b"kept", 600)
+        record = await store.get("grant/1")
+        await store.aclose()
+        return record.value if record is not None else None
+
+    asyncio.run(kept())
+    assert run(runner, "check").exit_code == 0
+    assert asyncio.run(kept()) == b"kept"
+
+
+@pytest.mark.usefixtures("auth0")
+def test_check_reads_the_key_file(runner: CliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is named, and the one that the server has made for itself."""
+    (folder / "keys.json").write_text("{")
+    set_field(monkeypatch, "jwt_signing_key", f"file://{folder / 'keys.json'}")
+    assert "keys.json is damaged" in run(runner, "check").output
+    set_field(monkeypatch, "jwt_signing_key", f"file://{folder / 'missing.json'}")
+    result = run(runner, "check")
+    assert result.exit_code == 1
+    assert "make it: vestibule keys new --file" in result.output
+    monkeypatch.delenv("VESTIBULE_AUTH0_JWT_SIGNING_KEY")
+    assert run(runner, "check").output == "This can work.\n"
+    own = default_path("https://mcp.example.com").with_suffix(".key")
+    own.parent.mkdir()
+    own.write_bytes(b"short")
+    result = run(runner, "check")
+    assert result.exit_code == 1
+    assert f"{own} is damaged" in result.output

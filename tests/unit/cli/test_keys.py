@@ -148,6 +148,7 @@ def test_the_configured_store_is_found(keys: Terminal, configured: pytest.Monkey
 
 def test_a_configured_file_is_found(keys: Terminal, configured: pytest.MonkeyPatch, folder: Path, runner: CliRunner):
     path = folder / "mounted" / "keys"
+    path.parent.mkdir()
     configured.setenv("VESTIBULE_AUTH0_JWT_SIGNING_KEY", f"file://{path}")
     assert f"make it: vestibule keys new --file {path}" in " ".join(keys("list").output.split())
     made = keys("new").output[:8]
@@ -176,7 +177,7 @@ def test_a_file_of_lines_is_listed_and_changed_by_hand(keys: Terminal, folder: P
 
 
 def test_without_a_configuration_the_file_has_to_be_named(keys: Terminal, monkeypatch: pytest.MonkeyPatch):
-    assert "name the key file with --file" in keys("list").output
+    assert "name the server with --server, or the key file with --file" in keys("list").output
     monkeypatch.setenv("VESTIBULE_AUTH", "auth0")
     assert "base_url is not set" in keys("list").output
 
@@ -188,3 +189,94 @@ def test_a_store_that_does_not_answer_is_said_in_a_line(keys: Terminal, folder: 
     assert result.exit_code == 1
     assert "the server cannot be reached" in result.output
     assert "hunter2" not in result.output
+
+
+SERVER = """
+from vestibule import OAuthProxy, DebugTokenVerifier, MultiAuth
+{before}
+auth = OAuthProxy(
+    upstream_authorization_endpoint="https://idp.example/authorize",
+    upstream_token_endpoint="https://idp.example/token",
+    upstream_client_id="us",
+    token_verifier=DebugTokenVerifier(validate=bool),
+    base_url="https://mcp.example.com",
+    {options}
+)
+several = MultiAuth(server=auth)
+"""
+
+
+def server_file(folder: Path, options: str = "", before: str = "") -> list[str]:
+    """A server that is configured in its own file, and what names it."""
+    (folder / "notes.py").write_text(SERVER.format(options=options, before=before))
+    return ["--server", "notes.py:auth"]
+
+
+@pytest.mark.parametrize("named", ["auth", "several"])
+def test_the_keys_and_the_store_of_a_server_in_a_file(keys: Terminal, folder: Path, named: str):
+    """They may be anywhere: here nothing is configured, and neither place is a default one."""
+    server_file(folder, "client_storage=SQLiteStore('own/records')", "from vestibule.storage.sqlite import SQLiteStore")
+    server = ["--server", f"notes.py:{named}"]
+    beside = KeyFile(folder / "own" / "records.key", generated=True)
+    [[old, *_]] = keys.rows(*server)
+    write_record(folder / "own" / "records", beside.read()[0].secret)
+    assert keys.rows(*server)[0][-2:] == ["1", "0"]
+    new = keys("new", "--in", "0", *server).stdout[:8]
+    assert [key.id for key in beside.read()] == [old, new]
+    retired = keys("retire", old, "--yes", *server)
+    assert "1 records were sealed anew, 0 sessions were ended." in retired.output
+    assert [(row[0], row[-2]) for row in keys.rows(*server)] == [(new, "1"), (old, "0")]
+
+
+def test_what_is_named_beside_a_server_comes_before_its_own(keys: Terminal, folder: Path):
+    server = server_file(folder, "client_storage='sqlite:///own.sqlite3'")
+    write_record(folder / "other.sqlite3", b"of another server")
+    made = keys("new", "--file", "other.json", *server).stdout[:8]
+    listed = keys("list", "--file", "other.json", "--url", "sqlite:///other.sqlite3", *server).output
+    assert made in listed
+    assert "1 records were sealed with none of these keys" in listed
+    assert len(KeyFile(folder / "own.key", generated=True).read()) == 1
+
+
+def test_a_server_whose_keys_are_in_its_code_or_whose_store_is_in_its_memory(keys: Terminal, folder: Path):
+    server = server_file(folder, f"jwt_signing_key={SECRETS!r}, client_storage='memory://'")
+    assert [row[3:] for row in keys.rows(*server)] == [["signs", "–", "–"], ["verifies", "–", "–"]]
+    assert "append a new secret to the list" in keys("new", *server).output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1", "notes.py has no auth"),
+        ("auth = 1", "No provider is chosen"),
+        ("from vestibule import *\nauth = StaticTokenVerifier({})", "has no keys"),
+        (
+            "from vestibule import *\nauth = MultiAuth(verifiers=StaticTokenVerifier({}), base_url='https://m.example')",
+            "has no keys",
+        ),
+    ],
+)
+def test_a_server_without_keys_is_explained(keys: Terminal, folder: Path, text: str, words: str):
+    (folder / "notes.py").write_text(text)
+    for command in (["new"], ["list"], ["retire", "x"]):
+        refused = keys(*command, "--server", "notes.py:auth")
+        assert refused.exit_code == 1
+        assert words in refused.output
+        assert "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize("misspelt", ["vestibul/keys.json", "vestibul/mounted/keys.json"])
+def test_a_folder_that_is_not_there_is_not_made(keys: Terminal, configured: pytest.MonkeyPatch, folder: Path, misspelt: str):
+    """No server would look there, and the new key would seem to be in force."""
+    configured.setenv("VESTIBULE_AUTH0_JWT_SIGNING_KEY", f"file://{folder / misspelt}")
+    (folder / "elsewhere").symlink_to(folder / misspelt)
+    for arguments in ([], ["--file", misspelt], ["--file", str(folder / misspelt)], ["--file", "elsewhere"]):
+        refused = keys("new", *arguments)
+        assert refused.exit_code == 1
+        assert f"The folder {folder / 'vestibul'} does not exist" in " ".join(refused.output.split())
+    assert not (folder / "vestibul").exists()
+
+
+def test_the_default_folder_is_made(keys: Terminal, folder: Path):
+    assert keys("new", "--file", str(folder / "home" / "keys.json")).exit_code == 0
+    assert len(KeyFile(folder / "home" / "keys.json").read()) == 1

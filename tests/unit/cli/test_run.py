@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -142,10 +144,12 @@ def test_the_path_is_one(path: str, folder: Path) -> None:
         load_application(written(folder, FASTMCP), path)
 
 
-def test_the_command_serves_and_logs_no_code(folder: Path) -> None:
+@pytest.mark.parametrize("access_log", [False, True])
+def test_the_command_serves_and_logs_no_code(folder: Path, access_log: bool) -> None:
     port, log = free_port(), folder / "log"
     program = "from vestibule.cli import main; main()"
     command = [sys.executable, "-c", program, "run", written(folder, OWN), "--transport", "http", "--port", str(port)]
+    command += ["--access-log"] if access_log else []
     with listening(command, port=port, log=log, env=environment(VESTIBULE_HOME=str(folder / "home"))):
         answer = httpx2.get(f"http://127.0.0.1:{port}/auth/callback?code=the-code-of-somebody&state=their-state")
     assert answer.status_code == 403
@@ -154,6 +158,7 @@ def test_the_command_serves_and_logs_no_code(folder: Path) -> None:
     assert "sessions of https://own.example are kept in" in written_log
     assert "https://own.example/auth/callback" in written_log
     assert "may name these hosts: 127.0.0.1, [::1], localhost, own.example" in written_log
+    assert ('"GET /auth/callback HTTP/1.1" 403' in written_log) == access_log
     assert "the-code-of-somebody" not in written_log
     assert "their-state" not in written_log
 
@@ -163,3 +168,39 @@ def test_a_server_file_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
     file.write_text("import os\n\nstore = os.environ['NO_SUCH_VARIABLE']\n")
     with pytest.raises(ConfigurationError, match=r"server\.py, line 3: KeyError: 'NO_SUCH_VARIABLE'"):
         find_server(str(file))
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "command", [["demo"], ["demo", "--serve"], ["run", "notes_server.py"], ["run", "notes_server.py", "--host", "localhost"]]
+)
+def test_a_port_that_is_in_use_is_told_before_anything_starts(
+    command: list[str], taken: int, folder: Path, runner: CliRunner
+) -> None:
+    written(folder, OWN)
+    result = runner.invoke(main, [*command, "--port", str(taken)])
+    assert result.exit_code == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert f"Port {taken} of " in line
+    assert "is in use: stop what listens there, or choose another with --port." in line
+    assert "serving http" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("192.0.2.1", "--host 192.0.2.1 is no address of this machine"),
+        ("no-such-host.invalid", "is neither an address nor a name"),
+        ("a" * 300, "is neither an address nor a name"),
+    ],
+)
+def test_a_host_that_is_not_this_machine_is_told(host: str, words: str, folder: Path, runner: CliRunner) -> None:
+    written(folder, OWN)
+    result = runner.invoke(main, ["run", "notes_server.py", "--host", host])
+    assert result.exit_code == 1
+    assert words in result.stderr

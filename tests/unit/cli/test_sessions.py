@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from tests.interop.processes import environment, free_port
 
 from vestibule.cli import main
-from vestibule.cli.bridge import find_bridge
+from vestibule.cli.bridge import find_sessions
 from vestibule.providers.chosen import auth_from_env
 from vestibule.testing import DevelopmentProvider, LoopbackServer, ProviderClient, ScriptedClient, ScriptedUser
 
@@ -171,10 +171,28 @@ def test_a_session_is_shown_by_its_id_or_the_beginning_of_it(town: Town, runner:
     assert "There is no session -nothing" in missing.output
 
 
+@pytest.mark.parametrize("arguments", [["show"], ["end"], ["end", "--user"], ["end", "aaaa"], ["end", "--yes"]])
+def test_the_short_option_for_help_is_no_id(arguments: list[str], town: Town, runner: CliRunner) -> None:
+    town.sign_in()
+    for written in ("-h", "--help"):
+        result = run(runner, *arguments, written)
+        if written == "-h" or arguments[-1] != "--user":
+            assert (result.exit_code, result.stdout.split()[0]) == (0, "Usage:")
+    assert len(listed(runner)) == 1
+
+
+@pytest.mark.parametrize("written", ["-haaaaaaaaaaaaaaaaaaaaa", "-aaaahaaaaaaaaaaaaaaaa"])
+def test_an_id_may_hold_the_letter_of_an_option(written: str, town: Town, runner: CliRunner) -> None:
+    for command in ("show", "end"):
+        result = run(runner, command, written)
+        assert result.exit_code == 1
+        assert f"There is no session {written}" in result.output
+
+
 def test_what_begins_more_than_one_id_names_none(town: Town, runner: CliRunner) -> None:
     town.sign_in()
     [session] = listed(runner)
-    bridge = find_bridge(None)
+    bridge = find_sessions(None)
 
     async def copied() -> None:
         grant = await bridge.hall.listing.get(session["id"])
@@ -285,7 +303,7 @@ def test_the_server_may_be_named_by_its_file(
     ("settings", "words"),
     [
         ({"CLIENT_STORAGE": "memory://"}, "in the memory of the server's process"),
-        ({"CLIENT_STORAGE": "redis://127.0.0.1:1/0"}, "does not answer"),
+        ({"CLIENT_STORAGE": "redis://127.0.0.1:1/0"}, "the server cannot be reached; does it run"),
     ],
 )
 def test_a_store_out_of_reach_is_one_line(

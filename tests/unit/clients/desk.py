@@ -15,8 +15,8 @@ from vestibule.clients.dynamic import DynamicClients
 from vestibule.errors import OAuthError
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.parameters import parse_parameters
-from vestibule.protocol.registration import ClientMetadata
 from vestibule.testing import FakeClock
 
 ISSUER = "https://mcp.example"

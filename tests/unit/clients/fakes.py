@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from vestibule.net.fetch import FetchFailed, FetchForbidden, FetchResult
+from vestibule.net.exchange import FetchFailed, FetchForbidden, FetchResult
 
 APP = "https://app.example/client.json"
 CALLBACK = "https://app.example/callback"

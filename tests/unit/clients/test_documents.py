@@ -10,7 +10,6 @@ from vestibule.clients.documents import ClientDocuments
 from vestibule.clients.pinned import PINNED_DOCUMENTS
 from vestibule.errors import OAuthError, Unavailable
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -20,11 +19,6 @@ CLAUDE_CODE = "https://claude.ai/oauth/claude-code-client-metadata"
 @pytest.fixture
 def web():
     return Web()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from vestibule.errors import OAuthError
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
-from vestibule.protocol.registration import ClientMetadata
+from vestibule.protocol.client_metadata import ClientMetadata
 
 OLD, NEW = b"o" * 32, b"n" * 32
 PUBLIC = ClientMetadata(redirect_uris=("http://127.0.0.1/callback",), client_name="An app")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vestibule.clients.model import Client
-from vestibule.protocol.registration import ClientMetadata
+from vestibule.protocol.client_metadata import ClientMetadata
 
 CALLBACK = "https://app.example/callback"
 

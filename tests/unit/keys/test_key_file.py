@@ -8,13 +8,11 @@ import resource
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from vestibule import events as event_stream
 from vestibule.errors import ConfigurationError
 from vestibule.events import Event
 from vestibule.keys.key_file import KeyFile, WatchedKeys, key_file_path, new_key
@@ -31,19 +29,6 @@ RAW = bytes(range(200, 232))
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "keys"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    seen: list[Event] = []
-    unsubscribe = event_stream.subscribe(seen.append)
-    yield seen
-    unsubscribe()
 
 
 def add(file: KeyFile, now: float, active_from: float | None = None) -> RingKey:

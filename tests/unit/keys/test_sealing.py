@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule import events as event_stream
 from vestibule.events import Event
 from vestibule.keys import base64url
 from vestibule.keys.keyring import KeyRing
@@ -124,9 +123,7 @@ class TestRecords:
         assert await SealedRecords(store, Sealer(KeyRing.from_secrets([NEW, OLD]))).get("grant/1") is not None
         assert await SealedRecords(store, Sealer(KeyRing.from_secrets(NEW))).get("grant/1") is None
 
-    async def test_unreadable_records_are_told_once_a_kind(self) -> None:
-        events: list[Event] = []
-        unsubscribe = event_stream.subscribe(events.append)
+    async def test_unreadable_records_are_told_once_a_kind(self, events: list[Event]) -> None:
         store = MemoryStore()
         of_before = SealedRecords(store, sealer)
         for key in ("grant/1", "grant/2", "spent/1"):
@@ -134,7 +131,6 @@ class TestRecords:
         records = SealedRecords(store, Sealer(KeyRing.from_secrets(NEW)))
         for key in ("grant/1", "grant/2", "spent/1"):
             assert await records.get(key) is None
-        unsubscribe()
         assert records.unreadable == 3
         assert [(event.name, event.reason, event.detail.split()[0]) for event in events] == [
             ("operator", "record_unreadable", "grant"),

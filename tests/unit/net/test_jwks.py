@@ -7,8 +7,10 @@ from tests.unit.net.web import Web
 
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.keys.keyring import KeyRing
-from vestibule.net.fetch import Fetcher, FetchForbidden, TrustedClient
+from vestibule.net.exchange import FetchForbidden
+from vestibule.net.fetch import Fetcher
 from vestibule.net.jwks import JWKSCache
+from vestibule.net.trusted import TrustedClient
 from vestibule.testing.clock import FakeClock
 
 pytestmark = pytest.mark.anyio

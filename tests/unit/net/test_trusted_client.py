@@ -9,7 +9,7 @@ from tests.unit.net.web import Web
 
 from vestibule.errors import Unavailable
 from vestibule.net.client import close_shared_clients, trusted_client
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 
 pytestmark = pytest.mark.anyio
 

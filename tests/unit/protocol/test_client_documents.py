@@ -8,8 +8,8 @@ import pytest
 from vestibule import reasons
 from vestibule.errors import OAuthError
 from vestibule.protocol.client_documents import check_client_id_url, looks_like_document_url, parse_client_document
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.protocol.registration import ClientMetadata
 
 URL = "https://client.example/oauth/metadata.json"
 DOCUMENT = {

@@ -7,8 +7,9 @@ import pytest
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
+from vestibule.protocol.client_metadata import ClientMetadata
 from vestibule.protocol.redirect_uris import AllowedRedirectURIs
-from vestibule.protocol.registration import ClientMetadata, parse_registration
+from vestibule.protocol.registration import parse_registration
 
 CALLBACK = "https://app.example/callback"
 KEY = {

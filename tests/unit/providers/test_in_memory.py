@@ -31,11 +31,6 @@ async def answer(request: Request) -> Response:
     return JSONResponse({"jsonrpc": "2.0", "id": message.get("id"), "result": {"text": text}})
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def connect(provider: InMemoryOAuthProvider, **user: str) -> ScriptedClient:
     apps = {BASE: provider.protect(Starlette(routes=[Route("/mcp", answer, methods=["POST"])]))}
     return ScriptedClient(f"{BASE}/mcp", user=ScriptedUser(apps=apps, **user), apps=apps)

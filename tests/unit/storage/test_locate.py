@@ -153,12 +153,65 @@ def test_the_log_says_where_state_lives_and_for_how_long(setting: ClientStorage,
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("redis://host/notes", "the database is a number"),
-        ("redis+sentinel://host/service/notes", "the database is a number"),
+        ("redis://host/notes", "port and database are numbers"),
+        ("redis://:hun/ter2@host", "reserved characters in a password are percent-encoded"),
+        ("redis+sentinel://host/service/notes", "port and database are numbers"),
+        ("redis+sentinel://host", "names no service"),
         ("redis://host/0?sslca=/x", "sslca is no option"),
         ("redis://host/0?ssl_ca_certs=/x", "ssl_ca_certs is no option of a redis:// URL"),
+        ("redis+cluster://host?sslca=/x", "sslca is no option"),
+        ("redis+sentinel://host/service/0?sslca=/x", "sslca is no option"),
+        ("redis://host/0?socket_timeout=", "option socket_timeout of the redis:// URL has no value"),
+        ("redis://host/0?socket_timeout=long", "option socket_timeout of the redis:// URL has a value that cannot be used"),
+        ("redis+cluster://host?max_connections=many", "option max_connections of"),
+        ("redis+sentinel://host/service/0?protocol=9", "option protocol of"),
+        ("rediss://host/0?ssl_cert_reqs=sometimes", "option ssl_cert_reqs of"),
+        ("rediss://host/0?ssl_ca_certs=/no/such/file", "ssl_ca_certs names a file that is not there: /no/such/file"),
+        ("postgresql://u:hunter2@host/db?sslmode=verify", "sslmode in the PostgreSQL URL is one of disable, .*, verify-full"),
+        ("postgresql://u:hunter2@host/db?sslmod=require", "no option sslmod. Did you mean sslmode?"),
+        ("postgresql://u:hunter2@host/db?sslmode=", "option sslmode of the PostgreSQL URL has no value"),
+        ("postgresql://u:hunter2@host/db?hunter2", "cannot be understood; reserved characters"),
+        ("postgresql://u:hunter2@host/db?target_session_attrs=master", "is one of any, primary"),
+        ("postgresql://u:hunter2@host/db?ssl_min_protocol_version=SSLv3", "is one of TLSv1, "),
+        (
+            "postgresql://u:hunter2@host/db?sslrootcert=/no/such/file",
+            "sslrootcert names a file that is not there: /no/such/file",
+        ),
+        ("postgresql://u:hunter2@host:port/db", "the port of the PostgreSQL URL is no number"),
+        ("postgresql://u:hunter2@a:5432,b:70000/db", "the port of the PostgreSQL URL is no number"),
+        ("postgresql://u:hunter2@[::1]:x/db", "the port of the PostgreSQL URL is no number"),
+        ("postgresql://u:hunter2@/db?host=h&port=5432,x", "the port of the PostgreSQL URL is no number"),
+        ("postgresql://u:hunter2@[::1/db", "cannot be understood"),
+        ("postgresql://u:p@ss:hunter2@host/db", "more than one @"),
+        ("postgresql://u:hun/ter2@host/db", "reserved characters in a password are percent-encoded"),
+        ("postgresql://u:5432/hunter2@host/db", "more than one @"),
+        ("postgresql://u:5432#hunter2@host/db", "more than one @"),
+        ("postgresql://u@host/db?listen_url=mysql%3A%2F%2Fu%3Ahunter2%40x", "listen_url: a PostgreSQL URL starts with"),
+        ("postgresql://u@host/db?listen_url=postgresql%3A%2F%2Fu%3Ahunter2%40x%3Ay", "listen_url: the port"),
     ],
 )
-def test_a_redis_url_that_cannot_work_is_refused_before_the_first_request(url: str, words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words):
+def test_a_url_that_cannot_work_is_refused_before_the_first_request(url: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
         open_store(url, namespace="x", public_url="x")
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host",
+        "postgres:///db?host=/var/run/postgresql",
+        "postgresql://%2Fvar%2Frun/db",
+        "postgresql://u:p%40ss@[::1]:5432,host:5433/db?sslmode=verify-full&sslrootcert=system&target_session_attrs=primary",
+        "postgresql://host/db?application_name=notes&search_path=auth&statement_timeout=5s&options=-c%20geqo%3Doff",
+        "postgresql://host/db?port=5432,5433&user=u&password=p&connect_timeout=3",
+        "redis://user:password@host:6379/0?client_name=notes&socket_timeout=1.5&max_connections=7&health_check_interval=30&protocol=3",
+        "rediss://user@host/0?ssl_cert_reqs=none&ssl_check_hostname=false",
+        "redis+cluster://user:password@a:1,b:2?read_from_replicas=true&reinitialize_steps=2&max_connections=7&client_name=notes",
+        "rediss+cluster://user:password@a:1,b:2?ssl_cert_reqs=none",
+        "redis+sentinel://user:password@a:1,b:2/service/0?sentinel_username=u&sentinel_password=p&max_connections=7&client_name=notes",
+        "valkeys+sentinel://a/service?ssl_cert_reqs=none",
+    ],
+)
+def test_a_url_that_may_work_is_taken(url: str) -> None:
+    assert open_store(url, namespace="x", public_url="x")

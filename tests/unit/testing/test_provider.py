@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from vestibule.errors import ConfigurationError, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.keys.jwt import JWTKeySet, decode, peek_header
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.protocol.pkce import challenge_for, new_verifier
 from vestibule.testing import DevelopmentProvider, FakeClock, ProviderClient, ScriptedUser
 from vestibule.testing.user import web_client

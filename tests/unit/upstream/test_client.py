@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from vestibule.errors import ConfigurationError, Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.keys.jwt import ASYMMETRIC_ALGORITHMS, JWTKeySet, decode
-from vestibule.net.fetch import FetchResult, TrustedClient
+from vestibule.net.exchange import FetchResult
+from vestibule.net.trusted import TrustedClient
 from vestibule.testing import FakeClock
 from vestibule.upstream.answers import UpstreamTokens, read_tokens
 from vestibule.upstream.client import UpstreamClient

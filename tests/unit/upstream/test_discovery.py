@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from vestibule.errors import ConfigurationError, Unavailable
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.upstream.discovery import OIDCConfiguration
 
 ISSUER = "https://login.example.com/tenant"

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from tests.unit.net.web import Web
 
-from vestibule import events, reasons
+from vestibule import reasons
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.testing.clock import FakeClock
 from vestibule.verifiers.introspection import IntrospectionTokenVerifier
@@ -166,13 +166,11 @@ async def test_silence_is_no_no(error):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_our_own_credentials_are_the_operators_matter(status):
-    issuer, seen = Issuer(), []
-    unsubscribe = events.subscribe(seen.append)
+async def test_our_own_credentials_are_the_operators_matter(status, events):
+    issuer = Issuer()
     issuer.say({"error": "invalid_client"}, status)
     assert await issuer.trouble() is reasons.UPSTREAM_CREDENTIALS
-    unsubscribe()
-    assert [(event.name, event.reason) for event in seen] == [("operator", "upstream_credentials")]
+    assert [(event.name, event.reason) for event in events] == [("operator", "upstream_credentials")]
 
 
 @pytest.mark.parametrize(

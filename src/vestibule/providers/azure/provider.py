@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from vestibule.errors import ConfigurationError
 from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
+from vestibule.net.trusted import TrustedClient
 from vestibule.providers.azure.authority import PUBLIC_CLOUD
 from vestibule.providers.azure.credentials import OBOCredentials
 from vestibule.providers.azure.errors import explain

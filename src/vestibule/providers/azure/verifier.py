@@ -11,7 +11,7 @@ from vestibule import reasons
 from vestibule.clock import Clock, SystemClock
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.keys.jwt import peek_claims
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.providers.azure.authority import PUBLIC_CLOUD, Authority, is_tenant_id
 from vestibule.providers.azure.scopes import OIDC_SCOPES, ScopeNames
 from vestibule.upstream.discovery import OIDCConfiguration

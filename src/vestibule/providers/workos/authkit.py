@@ -15,7 +15,7 @@ from vestibule.clock import Clock, SystemClock
 from vestibule.errors import TokenRejected
 from vestibule.events import Event, emit
 from vestibule.keys.jwt import peek_claims
-from vestibule.net.fetch import TrustedClient
+from vestibule.net.trusted import TrustedClient
 from vestibule.providers.workos.verifier import authkit_url
 from vestibule.proxy.remote import RemoteAuthProvider
 from vestibule.server.forwarded import ForwardedDocument

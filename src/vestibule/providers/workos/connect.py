@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Unpack
 
 from vestibule.grants.connection import Connection, IDTokenRules, ProviderRules
-from vestibule.net.fetch import TrustedClient
 from vestibule.net.jwks import JWKSCache
+from vestibule.net.trusted import TrustedClient
 from vestibule.providers.workos.verifier import WorkOSTokenVerifier, authkit_url
 from vestibule.proxy.oauth_proxy import OAuthProxy
 from vestibule.proxy.options import CommonOptions, Options
