@@ -181,3 +181,18 @@ async def test_a_server_that_is_mounted_below_a_prefix_is_guarded_too():
     house.app = mounted
     assert (await house.request("POST", "/team/mcp", body=b"{}")).status == 401
     assert (await house.request("POST", "/team/mcp/", body=b"{}")).status == 401
+
+
+async def test_codes_and_refresh_tokens_of_one_server_mean_nothing_to_another_with_its_store_and_keys():
+    """It would send what it holds for the one's provider to its own."""
+    one = House()
+    other = House(store=one.store, clock=one.clock, base_url="http://127.0.0.1:8001")
+    client = await one.client()
+    code, attempt = await one.code(client)
+    assert (await other.redeem(client, code, attempt)).error == "invalid_grant"
+    tokens = (await one.redeem(client, code, attempt)).json()
+    one.clock.advance(3601)
+    assert (await other.refresh(client, tokens["refresh_token"])).error == "invalid_grant"
+    assert (await other.revoke(client, tokens["refresh_token"])).status == 200
+    assert other.idp.requests == []
+    assert (await one.refresh(client, tokens["refresh_token"])).status == 200

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.flows.stage import BASE, query_of
+from tests.flows.test_connections import names, press, signed_in
 from tests.providers.fakes.entra import APP, HOME, LOGIN, OTHER, SECRET, App, FakeEntra, aadsts
+from tests.providers.fakes.fake import LIFE
 from tests.providers.house import FAILED, RESOURCE, House
 
 from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
@@ -204,6 +206,29 @@ async def test_users_of_shared_tenants_sign_in(house: House, entra: FakeEntra, t
     house.open(provider(house, tenant_id=tenant, required_scopes=["read", "openid"]))
     client = await house.signed_in(user)
     assert (await client.call_tool("who"))["subject"] == f"pairwise-{user}"
+
+
+async def test_users_of_two_tenants_with_one_subject_do_not_see_each_others_apps(house: House, entra: FakeEntra) -> None:
+    house.open(provider(house, tenant_id="organizations", required_scopes=["read", "openid"]))
+    for user in ("alice", "bob"):
+        entra.users[user] = {**entra.users[user], "sub": "the-same"}
+    clients = [await house.signed_in(user) for user in ("alice", "bob")]
+    for number, client in enumerate(clients):
+        page = await signed_in(client.user)
+        assert names(page) == ["Scripted client"]
+        await press(client.user, page, "disconnect")
+        calls = [(await house.call_with(each.tokens["access_token"])).status_code for each in clients]
+        assert calls == ([401, 200], [401, 401])[number]
+
+
+async def test_a_renewed_id_token_of_another_tenant_ends_the_session(house: House, entra: FakeEntra) -> None:
+    """OIDC Core §12.2."""
+    house.open(provider(house, tenant_id="organizations", required_scopes=["read", "openid"]))
+    client = await house.signed_in("alice")
+    house.clock.advance(LIFE + 1)
+    entra.users["alice"] = {**entra.users["alice"], "tid": OTHER}
+    with pytest.raises(StepFailed, match="invalid_grant"):
+        await client.refresh()
 
 
 @pytest.mark.parametrize("scopes", [["read"], ["read", "openid"]])

@@ -18,6 +18,7 @@ from key_value.aio.wrappers.prefix_collections import PrefixCollectionsWrapper
 from redis.asyncio import Redis, Sentinel
 from tests.stores.servers import PostgresServer, RedisServer
 
+from vestibule.storage.contract import HeldClock
 from vestibule.storage.key_value import KeyValueStore
 from vestibule.storage.lifted import LiftedStore, lift
 from vestibule.storage.locate import open_store
@@ -89,6 +90,29 @@ async def test_what_was_removed_does_not_come_back(foreign: Callable[[], Any]) -
     assert [await store.get("grant/1") for store in stores] == [None, None]
     for store in stores:
         await store.aclose()
+
+
+async def test_what_a_process_that_died_left_behind_does_not_come_back(foreign: Callable[[], Any]) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Dies(KeyValueStore):
+        async def drop(self, key: str) -> bool:
+            raise Killed
+
+    clock = HeldClock()
+    assert await KeyValueStore(foreign(), clock).put_new("grant/1", b"alive", 6000)
+    store = lift(foreign(), clock)
+    assert isinstance(store, LiftedStore)
+    with pytest.raises(Killed):
+        await LiftedStore(store.native, Dies(foreign(), clock, is_replaced=True), clock).get("grant/1")
+    record = await store.get("grant/1")
+    assert record is not None
+    assert await store.swap("grant/1", record.version, b"ended", 60)
+    for _ in range(3):
+        clock.advance(61)
+        assert await store.get("grant/1") is None
+    await store.aclose()
 
 
 async def test_two_servers_that_are_parted_by_prefix_stay_so(redis_server: RedisServer) -> None:

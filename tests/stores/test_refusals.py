@@ -177,3 +177,16 @@ async def test_a_stricter_isolation_changes_nothing(postgres_server: PostgresSer
     assert wins.count(True) == 1
     assert set(map(str, wins)) <= {"True", "False"}
     await store.aclose()
+
+
+async def test_a_write_that_may_have_been_done_is_not_run_again(table, admin: asyncpg.Connection) -> None:
+    """SQLSTATE 40003, which other servers with PostgreSQL's protocol answer, is in the class of what was rolled back, and is not."""
+    store, name = table
+    await admin.execute(f"CREATE SEQUENCE {name}_tries")
+    await admin.execute(
+        f"CREATE FUNCTION {name}_unknown() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('{name}_tries');"
+        " RAISE EXCEPTION 'unknown' USING ERRCODE = '40003'; END $$"
+    )
+    await admin.execute(f"CREATE TRIGGER unknown BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION {name}_unknown()")
+    await refused(store.put_new("a/2", b"", 60))
+    assert await admin.fetchval(f"SELECT last_value FROM {name}_tries") == 1

@@ -54,6 +54,7 @@ def redeem(grant: Grant, presented: Redemption, *, now: float, refresh: RefreshT
     recognised only when all else is right, so that nobody else can end a session with it (OAuth 2.1 §7.5.3).
 
     Args:
+        now: when the request came, seconds since the epoch.
         life: seconds the grant lives on without a refresh.
 
     Raises:
@@ -124,7 +125,9 @@ def _resource_is_granted(grant: Grant, presented: Redemption) -> None:
 def _code_is_unspent(grant: Grant, now: float) -> None:
     spent_at = grant.code.spent_at
     if spent_at is not None:
-        raise CodeReplayed(harmless=not grant.used and _never_refreshed(grant) and now - spent_at <= REPLAY_GRACE_SECONDS)
+        unused = not grant.used and _never_refreshed(grant)
+        # What came before the code was spent was held up here; a replay comes after.
+        raise CodeReplayed(harmless=now < spent_at or (unused and now - spent_at <= REPLAY_GRACE_SECONDS))
 
 
 def _never_refreshed(grant: Grant) -> bool:

@@ -94,3 +94,8 @@ class Connection:
     userinfo: TokenVerifier | None = None
     verifies_id_token: bool = False
     added_scopes: tuple[str, ...] = ()
+
+    @property
+    def has_issuers_per_tenant(self) -> bool:
+        """Whether its users' ID tokens come from more than one issuer."""
+        return self.id_tokens is not None and not isinstance(self.id_tokens.issuer, str)

@@ -47,12 +47,10 @@ class Rotation(Stored):
         generation: number of the current token, the first is 1.
         digest: of the current token.
         previous_digest: of the one before.
-        salt: what, together with the previous token itself, gives the current one: an honest retry gets the same successor, and a
-            copy of the store gives nothing.
+        salt: gives the current token, with the previous one itself: an honest retry gets the same, a copy of the store gives nothing.
         rotated_at: when the current one was issued.
         retries: how often the previous one was answered again.
-        wrapped_key, previous_wrapped_key: the data key, to be opened with the current token and with the previous one; empty where there
-            is none.
+        wrapped_key, previous_wrapped_key: the data key, if there is one, to be opened with the current token, and with the previous.
         ring_key, previous_ring_key: as :attr:`Code.ring_key`, of the current one and the one before.
     """
 
@@ -181,6 +179,10 @@ class Grant(Stored):
     def has_user(self) -> bool:
         """Whether the provider said who the user is."""
         return self.subject != nobody(self.id)
+
+    def may_be_of(self, issuer: str) -> bool:
+        """Whether that issuer can be the one who says who the user is: nothing is known of it, or nothing asked, or it is."""
+        return not issuer or self.identity.get("iss", issuer) == issuer
 
     @property
     def is_redeemed(self) -> bool:

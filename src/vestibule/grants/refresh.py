@@ -9,6 +9,8 @@ the current one                                 its successor
 the one before, successor unused, in time       the same successor again
 the one before, too late or too often           the grant ends
 any older one                                   the grant ends: its successor was used
+the one before the one before, which had come   refused, nothing ends: its request was held up
+before it was that old
 one the record does not know (a store that      refused, nothing ends: storage trouble is never
 lost writes)                                    taken for theft
 ==============================================  =====================================================
@@ -60,6 +62,7 @@ class Presented:
         scopes: asked for; empty means all of the grant.
         resources: ``resource`` values, if sent.
         came_at: seconds since the epoch. What we and the provider take after that makes no retry too late.
+        asked_at: when it came for the first time, if it could not be answered then: what a store is away makes no retry too late.
     """
 
     token: RefreshToken
@@ -67,6 +70,7 @@ class Presented:
     scopes: tuple[str, ...]
     resources: tuple[str, ...]
     came_at: float
+    asked_at: float
 
 
 class RefreshReused(OAuthError):
@@ -97,7 +101,7 @@ def check_refresh(grant: Grant, presented: Presented, rules: RefreshRules, now: 
 
 
 def rotate(grant: Grant, presented: Presented, rules: RefreshRules, keyring: KeyRing, now: float) -> Grant:
-    """The grant after this refresh; ``presented.token.successor(keyring, grant.rotation.salt)`` is the token to answer with.
+    """The grant after this refresh; the token to answer with is ``presented.token.successor(keyring, rotation.salt, rotation.ring_key)``.
 
     Raises:
         as :func:`check_refresh`.
@@ -179,9 +183,16 @@ def _token_is_usable(grant: Grant, presented: Presented, rules: RefreshRules) ->
     standing = _standing(rotation, presented.token)
     if standing is _Standing.UNKNOWN:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "newer than the stored grant: the store lost writes")
-    in_time = presented.came_at - rotation.rotated_at <= rules.retry_seconds and rotation.retries < rules.retry_count
+    if standing is _Standing.SPENT and _was_held_up(rotation, presented):
+        raise OAuthError("invalid_grant", reasons.REFRESH_INVALID, "held up here while it and its successor were used")
+    in_time = presented.asked_at - rotation.rotated_at <= rules.retry_seconds and rotation.retries < rules.retry_count
     if standing is _Standing.SPENT or (standing is _Standing.PREVIOUS and not in_time):
         raise RefreshReused
+
+
+def _was_held_up(rotation: Rotation, presented: Presented) -> bool:
+    """Whether it came before its successor was used, so that it was no reuse when it came: a process that stands still is no thief."""
+    return presented.token.generation == rotation.generation - 2 and presented.came_at < rotation.rotated_at
 
 
 _CHECKS: tuple[Callable[[Grant, Presented], None], ...] = (

@@ -35,8 +35,12 @@ WAIT_SECONDS = 15
 """How long a request waits for another process that holds the lease: longer than a provider may take to answer, shorter than the
 lease of a process that died, as clients and load balancers give up on a request sooner than that."""
 
+UNWRITTEN_SECONDS = 3600
+"""How long what the provider answered is kept here while the store cannot take it."""
+
 _POLL_SECONDS = 0.05
 _STORE_RETRY_SECONDS = 0.5
+_FRESH_SECONDS = 10  # a lease that took longer to get is taken anew: its rest may be shorter than the answer takes
 
 AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
@@ -78,7 +82,8 @@ class Renewal:
         self.early = early
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
         self._flight: SingleFlight[tuple[str, DataKey | None], Grant] = SingleFlight()
-        self._unwritten: set[asyncio.Task[None]] = set()
+        self._unwritten: dict[str, tuple[Grant, str]] = {}  # answers and the holders of their leases, by grant
+        self._writing: set[asyncio.Task[None]] = set()
 
     def is_due(self, grant: Grant) -> bool:
         """Whether the provider has to be asked before the grant is used again."""
@@ -135,14 +140,17 @@ class Renewal:
     async def _take_lease(self, grant_id: str, holder: str, key: DataKey | None) -> Grant:
         def rule(grant: Grant) -> Grant:
             now = self._clock.now()
-            if grant.ended or not self.is_due(grant) or (grant.lease is not None and grant.lease.until > now):
+            if grant.ended or not self.is_due(grant) or _is_anothers(grant.lease, holder, now):
                 return grant
             if grant.upstream is not None and grant.upstream.has_ended(now, self.early):
                 _can_be_renewed(grant)
             return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
 
         try:
+            await self._catch_up(grant_id)
             grant = await self._grants.change(grant_id, rule, key)
+            while grant is not None and self._was_held_up(grant.lease, holder):
+                grant = await self._grants.change(grant_id, rule, key)
         except RecordTooNew:
             raise
         except Unavailable as trouble:
@@ -151,6 +159,11 @@ class Renewal:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
         return grant
 
+    def _was_held_up(self, lease: Lease | None, holder: str) -> bool:
+        """Whether this process stood still, or the store did, since it took the lease: another may be asking the provider by now, and
+        one that sees its refresh token twice ends the session (RFC 9700 §4.14.2)."""
+        return lease is not None and lease.holder == holder and lease.until - self._clock.now() < LEASE_SECONDS - _FRESH_SECONDS
+
     async def _renew_holding(self, grant: Grant, holder: str) -> Grant:
         try:
             answer = await self._ask_upstream(grant)
@@ -158,10 +171,10 @@ class Renewal:
             await self._release(grant.id, holder)
             raise
         except UpstreamRefused as refusal:
+            await self._grants.end(grant.id, refusal.reason, detail=refusal.detail, only_if=lambda now: _holds(now, holder))
             current = await self._grants.load(grant.id, grant.data_key)
-            if current is not None and not current.ended and not _holds(current, holder):
+            if current is not None and not current.ended:
                 return current  # the lease ran out and another process asked meanwhile: its answer counts
-            await self._grants.end(grant.id, refusal.reason, detail=refusal.detail)
             raise
         except RenewalUnchecked as unchecked:
             await self._write_down(unchecked.grant, holder)
@@ -177,25 +190,33 @@ class Renewal:
         """Keep what the provider answered; None if the grant is gone.
 
         The provider may have spent the refresh token that we hold (RFC 9700 §4.14.2), so this answer is all there is: trouble of the
-        store that passes while the lease lasts must not lose it. Nobody waits for that.
+        store that passes must not lose it. Nobody waits for that, and until it is written this process does not ask again.
         """
         try:
             return await self._merged(answer, holder)
         except RecordTooNew:
             raise
         except Unavailable:
-            task = asyncio.create_task(self._write_down_later(answer, holder))
-            self._unwritten.add(task)
-            task.add_done_callback(self._unwritten.discard)
+            self._unwritten[answer.id] = answer, holder
+            task = asyncio.create_task(self._write_down_later(answer.id))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
             raise
 
-    async def _write_down_later(self, answer: Grant, holder: str) -> None:
-        until = self._clock.now() + LEASE_SECONDS
-        while self._clock.now() < until:
+    async def _write_down_later(self, grant_id: str) -> None:
+        until = self._clock.now() + UNWRITTEN_SECONDS
+        while grant_id in self._unwritten and self._clock.now() < until:
             await self._clock.sleep(_STORE_RETRY_SECONDS)
             with suppress(Unavailable):
-                await self._merged(answer, holder)
-                return
+                await self._catch_up(grant_id)
+        self._unwritten.pop(grant_id, None)
+
+    async def _catch_up(self, grant_id: str) -> None:
+        """Write what the store could not take before. It counts as long as nobody else has taken the lease, however old that is."""
+        unwritten = self._unwritten.get(grant_id)
+        if unwritten is not None:
+            await self._merged(*unwritten)
+            self._unwritten.pop(grant_id, None)
 
     async def _merged(self, answer: Grant, holder: str) -> Grant | None:
         return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
@@ -211,6 +232,10 @@ def _can_be_renewed(grant: Grant) -> None:
 
 def _holds(grant: Grant, holder: str) -> bool:
     return grant.lease is not None and grant.lease.holder == holder
+
+
+def _is_anothers(lease: Lease | None, holder: str, now: float) -> bool:
+    return lease is not None and lease.holder != holder and lease.until > now
 
 
 def _merge(current: Grant, answer: Grant, holder: str) -> Grant:

@@ -49,6 +49,8 @@ class SignedIn:
         session: the provider's tokens.
         scopes: those of the login that the provider granted.
         identity: the claims that came in the ID token.
+        issuer: who says who the subject is, where the provider has an issuer per tenant: a subject is unique within one only (OIDC Core
+            §5.7). Empty where there is but one.
     """
 
     subject: str
@@ -56,6 +58,7 @@ class SignedIn:
     session: UpstreamSession
     scopes: tuple[str, ...]
     identity: dict[str, Any]
+    issuer: str = ""
 
 
 class IdentityProvider:
@@ -161,7 +164,12 @@ class IdentityProvider:
         check_sign_in(self._policy, claims)
         granted = self._granted(scopes, tokens, caller)
         return SignedIn(
-            subject_of(identity, caller), claims, self._session(tokens), granted, identity.claims if identity else {}
+            subject_of(identity, caller),
+            claims,
+            self._session(tokens),
+            granted,
+            identity.claims if identity else {},
+            identity.issuer if identity and connection.has_issuers_per_tenant else "",
         )
 
     async def renew(self, grant: Grant) -> Grant:
@@ -197,6 +205,8 @@ class IdentityProvider:
         identity = await check_renewed_identity(connection, tokens, self._clock.now())
         if identity is not None and identity.subject != grant.subject:
             raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another user's (OIDC Core §12.2)")
+        if identity is not None and connection.has_issuers_per_tenant and not grant.may_be_of(identity.issuer):
+            raise UpstreamRefused(reasons.UPSTREAM_ID_TOKEN, "the renewed ID token is another issuer's (OIDC Core §12.2)")
         # A renewal may come without an ID token (OIDC Core §12.2); then there is nothing new to verify in its place.
         unsaid = connection.verifies_id_token and tokens.id_token is None
         caller = None if unsaid else await check_caller(connection, tokens, grant.subject)

@@ -111,8 +111,19 @@ class Grants:
                     return changed
         raise Unavailable(reasons.STORE_UNAVAILABLE, "a grant changes faster than it can be written")
 
-    async def end(self, grant_id: str, reason: reasons.Reason, *, detail: str = "", key: DataKey | None = None) -> Grant | None:
+    async def end(
+        self,
+        grant_id: str,
+        reason: reasons.Reason,
+        *,
+        detail: str = "",
+        key: DataKey | None = None,
+        only_if: Callable[[Grant], bool] = lambda _: True,
+    ) -> Grant | None:
         """End a grant and with it every token of it.
+
+        Args:
+            only_if: asked about the newest record; where it says no, nothing ends.
 
         Returns:
             The grant as it was before, its upstream tokens unlocked where `key` does that; None if there was nothing to end.
@@ -120,8 +131,8 @@ class Grants:
         before: list[Grant] = []
 
         def rule(grant: Grant) -> Grant:
-            before[:] = [] if grant.ended else [grant]
-            return grant.end(reason.code, self._clock.now())
+            before[:] = [grant] if not grant.ended and only_if(grant) else []
+            return grant.end(reason.code, self._clock.now()) if before else grant
 
         await self.change(grant_id, rule)
         if not before:

@@ -84,10 +84,14 @@ class RefreshToken:
         """The random token that a chain starts with."""
         return cls._make(keyring, grant_id, 1, secrets.token_bytes(_SECRET))
 
-    def successor(self, keyring: KeyRing, salt: str) -> RefreshToken:
-        """The next token: the same one each time it is asked for with the same salt."""
+    def successor(self, keyring: KeyRing, salt: str, ring_key: str = "") -> RefreshToken:
+        """The next token: the same one each time it is asked for with the same salt.
+
+        Args:
+            ring_key: id of the key that makes its tag, while that is in the ring; otherwise the current one does.
+        """
         secret = hmac.digest(self.secret, b"successor" + salt.encode(), "sha256")
-        return self._make(keyring, self.grant_id, self.generation + 1, secret)
+        return self._make(keyring, self.grant_id, self.generation + 1, secret, ring_key)
 
     @classmethod
     def read(cls, keyring: KeyRing, text: str) -> RefreshToken | None:
@@ -101,9 +105,9 @@ class RefreshToken:
         return cls(_encode(body[:_ID]), generation, body[_ID + _GENERATION :], text, _digest(body), key.id)
 
     @classmethod
-    def _make(cls, keyring: KeyRing, grant_id: str, generation: int, secret: bytes) -> RefreshToken:
+    def _make(cls, keyring: KeyRing, grant_id: str, generation: int, secret: bytes, ring_key: str = "") -> RefreshToken:
         body = base64.urlsafe_b64decode(grant_id + "==") + generation.to_bytes(_GENERATION) + secret
-        key = keyring.current
+        key = next((key for key in keyring.serving("refresh") if key.id == ring_key), keyring.current)
         text = "vsr_" + _encode(body + key.mac("refresh", body)[:_TAG])
         return cls(grant_id, generation, secret, text, _digest(body), key.id)
 

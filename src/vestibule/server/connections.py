@@ -71,7 +71,7 @@ def _action(form: Parameters) -> str:
 
 
 async def _page(hall: Hall, session: PageSession, notice: Notice | None) -> Response:
-    grants = await hall.listing.of_user(session.subject)
+    grants = await _grants(hall, session)
     return hall.pages.connections(
         account=session.account,
         apps=[_app(hall, session, grant) for grant in grants[:_MAX_SHOWN]],
@@ -80,6 +80,10 @@ async def _page(hall: Hall, session: PageSession, notice: Notice | None) -> Resp
         now=hall.clock.now(),
         notice=notice,
     )
+
+
+async def _grants(hall: Hall, session: PageSession) -> list[Grant]:
+    return [grant for grant in await hall.listing.of_user(session.subject) if session.may_see(grant)]
 
 
 def _app(hall: Hall, session: PageSession, grant: Grant) -> ConnectedApp:
@@ -106,14 +110,14 @@ async def _disconnect(hall: Hall, session: PageSession, grant_id: str) -> Respon
         OAuthError: the user has no such connection.
     """
     grant = await hall.grants.load(grant_id)
-    if grant is None or grant.subject != session.subject:
+    if grant is None or not session.may_see(grant):
         raise OAuthError("access_denied", reasons.CONNECTION_UNKNOWN, status=404)
     await hall.end_grant(grant.id)
     return _back(hall, "disconnected")
 
 
 async def _disconnect_all(hall: Hall, session: PageSession) -> Response:
-    for grant in await hall.listing.of_user(session.subject):
+    for grant in await _grants(hall, session):
         await hall.end_grant(grant.id)
     return _back(hall, "all_disconnected")
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from vestibule import reasons
 from vestibule.errors import OAuthError
+from vestibule.grants.model import Grant
 from vestibule.protocol.json_documents import known_members
 from vestibule.protocol.parameters import Parameters
 from vestibule.server.hall import Hall
@@ -38,6 +39,7 @@ class PageSession:
 
     Attributes:
         subject: the user at the provider.
+        issuer: as :attr:`~vestibule.grants.sign_in.SignedIn.issuer`.
         account: what the user knows the account by; for the page only.
         expires_at: seconds since the epoch.
         id: what the proofs of the page's forms are made from.
@@ -46,7 +48,12 @@ class PageSession:
     subject: str
     account: str
     expires_at: float
+    issuer: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+
+    def may_see(self, grant: Grant) -> bool:
+        """Whether the grant is this user's. Another tenant's may have the same subject (OIDC Core §5.7)."""
+        return grant.subject == self.subject and grant.may_be_of(self.issuer)
 
     @classmethod
     def from_members(cls, document: Mapping[str, Any]) -> PageSession:
@@ -94,10 +101,11 @@ class PageSessions:
             return None  # one that lives longer than any is from before the clock was set back
         return None if await self._spent.is_spent("page session", session.id) else session
 
-    def open(self, response: Response, *, subject: str, account: str) -> None:
+    def open(self, response: Response, *, subject: str, account: str, issuer: str = "") -> None:
         """Somebody has signed in. The session lives for fifteen minutes."""
         expires_at = self._clock.now() + _SESSION_SECONDS
-        self._sessions.write(response, PageSession(subject=subject, account=account[:_MAX_ACCOUNT], expires_at=expires_at))
+        session = PageSession(subject=subject, issuer=issuer, account=account[:_MAX_ACCOUNT], expires_at=expires_at)
+        self._sessions.write(response, session)
 
     async def close(self, response: Response, session: PageSession) -> None:
         """The session is over, for a copy of its cookie too.

@@ -98,7 +98,7 @@ def _opened(hall: Hall, sessions: PageSessions, signed_in: SignedIn) -> Response
     response = hall.pages.continue_to(
         connections_url(hall), title="You are signed in", explanation="Your connected apps are shown next.", kind="web"
     )
-    sessions.open(response, subject=signed_in.subject, account=account_name(signed_in.claims))
+    sessions.open(response, subject=signed_in.subject, account=account_name(signed_in.claims), issuer=signed_in.issuer)
     emit(Event(name="page_opened", request_id=request_id.get(), subject=signed_in.subject))
     return response
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,13 +12,14 @@ from starlette.routing import BaseRoute
 
 from vestibule import reasons
 from vestibule.clients.model import Client
-from vestibule.errors import OAuthError, UpstreamRefused
+from vestibule.errors import OAuthError, Unavailable, UpstreamRefused
 from vestibule.events import Event, EventName, emit
 from vestibule.grants.code import CodeReplayed, Redemption, redeem
 from vestibule.grants.last_use import with_use
 from vestibule.grants.model import Grant
 from vestibule.grants.refresh import Presented, RefreshReused, check_refresh, presented_key, rotate
 from vestibule.grants.tokens import CodeToken, RefreshToken
+from vestibule.net.cache import TTLCache
 from vestibule.protocol.parameters import Parameters
 from vestibule.protocol.scopes import format_scope, parse_scope
 from vestibule.resource.peer import current_request
@@ -26,16 +29,29 @@ from vestibule.server.route import EndpointRoute
 
 __all__ = ["routes"]
 
+Unanswered = TTLCache[str, float]
+"""When refresh tokens came that could not be answered, by digest. The store may have rotated one before it failed, and a client that goes
+on trying must not be taken for a thief when it answers again."""
+
+_Grant = Callable[[Hall, Client, Parameters], Awaitable[Response]]
+
+_MAX_UNANSWERED: Final = 10_000
+_UNANSWERED_SECONDS: Final = 3600  # since the last try
+
 
 def routes(hall: Hall) -> list[BaseRoute]:
     """The token endpoint."""
+    unanswered = Unanswered(_MAX_UNANSWERED, hall.clock)
 
     async def token(request: Request) -> Response:
         current_request.set(request.scope)
         form = await read_form(request)
         form.check_no_repeats()
         grant_type = form.require("grant_type")
-        grants = {"authorization_code": _authorization_code, "refresh_token": _refresh_token}
+        grants: dict[str, _Grant] = {
+            "authorization_code": _authorization_code,
+            "refresh_token": partial(_refresh_token, unanswered),
+        }
         if grant_type not in grants:
             raise OAuthError("unsupported_grant_type", reasons.GRANT_TYPE_UNSUPPORTED)
         client = await hall.authenticator.authenticate(
@@ -74,10 +90,14 @@ async def _authorization_code(hall: Hall, client: Client, form: Parameters) -> R
     )
     refresh = RefreshToken.first(hall.keyring, code.grant_id) if client.allows_grant("refresh_token") else None
     now, life = hall.clock.now(), hall.refresh_rules.life
+
+    def rule(grant: Grant) -> Grant:
+        if not hall.serves(grant):
+            raise OAuthError("invalid_grant", reasons.CODE_INVALID, "it is another server's")
+        return with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
+
     try:
-        grant = await hall.grants.change(
-            code.grant_id, lambda grant: with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
-        )
+        grant = await hall.grants.change(code.grant_id, rule)
     except CodeReplayed as replay:
         await _end_for(hall, code.grant_id, replay, ends=not replay.harmless)
         raise
@@ -87,16 +107,18 @@ async def _authorization_code(hall: Hall, client: Client, form: Parameters) -> R
     return _answer(hall, grant, grant.scopes, refresh)
 
 
-async def _refresh_token(hall: Hall, client: Client, form: Parameters) -> Response:
+async def _refresh_token(unanswered: Unanswered, hall: Hall, client: Client, form: Parameters) -> Response:
     token = RefreshToken.read(hall.keyring, form.require("refresh_token"))
     if token is None:
         raise OAuthError("invalid_grant", reasons.REFRESH_INVALID)
+    now = hall.clock.now()
     presented = Presented(
         token=token,
         client_id=client.client_id,
         scopes=parse_scope(form.get("scope")),
         resources=_resources(form),
-        came_at=hall.clock.now(),
+        came_at=now,
+        asked_at=unanswered.get(token.digest) or now,
     )
     try:
         await _renew_upstream(hall, presented)
@@ -107,18 +129,23 @@ async def _refresh_token(hall: Hall, client: Client, form: Parameters) -> Respon
     except RefreshReused as reuse:
         await _end_for(hall, token.grant_id, reuse, ends=True)
         raise
+    except Unavailable:
+        unanswered.put(token.digest, presented.asked_at, _UNANSWERED_SECONDS)
+        raise
+    unanswered.discard(token.digest)
     if grant is None or grant.rotation is None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     await hall.listing.keep(grant)
     _emit(hall, "refreshed", grant)
-    successor = token.successor(hall.keyring, grant.rotation.salt)
+    # Made with the key that the record names, also where another has taken over since: what is retired later goes by the record.
+    successor = token.successor(hall.keyring, grant.rotation.salt, grant.rotation.ring_key)
     return _answer(hall, grant, presented.scopes or grant.scopes, successor)
 
 
 async def _renew_upstream(hall: Hall, presented: Presented) -> None:
     """Before anything is rotated, make sure that the provider still stands behind the session."""
     grant = await hall.grants.load(presented.token.grant_id)
-    if grant is None:
+    if grant is None or not hall.serves(grant):
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     check_refresh(grant, presented, hall.refresh_rules, hall.clock.now())
     opened = grant.unlocked(presented_key(grant, presented.token))

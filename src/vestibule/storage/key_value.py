@@ -4,7 +4,8 @@ That protocol can get, put and delete; it cannot write on a condition. What is m
 
 - Within one event loop a lock per key makes every verb exact.
 - Between processes a replacement is claimed first: each version has a claim beside it, and whoever deletes the claim may
-  replace the version. That is exact wherever the backend's ``delete`` tells exactly one caller that it removed something.
+  replace the version. That is exact wherever the backend's ``delete`` tells exactly one caller that it removed something, and no
+  process stands still for half a minute between the two: by then it counts as dead, and another may claim the version again.
 - ``put_new`` cannot be made exact between processes. It matters for keys that several processes create on purpose, such as
   the records that make an assertion or a proof single-use.
 
@@ -115,7 +116,7 @@ class KeyValueStore:
         return False
 
     async def drop(self, key: str) -> bool:
-        """Remove a record that the caller has claimed."""
+        """Remove a record that the caller has claimed, or of which another store has the newer state."""
         return await self._asked(self._key_value.delete(key, collection=_RECORDS))
 
     async def _read(self, key: str) -> dict[str, Any] | None:

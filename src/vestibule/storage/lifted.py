@@ -78,7 +78,8 @@ class LiftedStore:
     """A store, and beside it what the adapter left on the same server.
 
     A record is in one of the two. Whoever holds its claim moves it, so that no record that was replaced or has ended meanwhile
-    comes back. One that dies in between leaves the record where it was, to be claimed again after half a minute.
+    comes back. One that dies in between leaves the record where it was, to be claimed again after half a minute, or in both, until it
+    is replaced for the first time.
 
     Args:
         native: where records go.
@@ -103,7 +104,9 @@ class LiftedStore:
         return await self.native.put_new(key, value, ttl)
 
     async def swap(self, key: str, version: int, value: bytes | None, ttl: float) -> bool:
-        # Whoever knows a version has read the record, and moved it by that.
+        # Whoever knows a version has read the record, and moved it by that. One that died over it may have left the old one behind, which
+        # would live again when the new one ends.
+        await self._adapter.drop(key)
         return await self.native.swap(key, version, value, ttl)
 
     async def scan(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:

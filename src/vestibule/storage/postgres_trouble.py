@@ -38,6 +38,8 @@ def may_repeat(error: Exception, is_read: bool) -> bool:
     """Whether the statement did nothing, or only reads and can be asked again."""
     if isinstance(error, TimeoutError):  # it is an OSError, too, but the time is over
         return False
+    if isinstance(error, asyncpg.StatementCompletionUnknownError):  # it may have been done, although it counts as a rollback
+        return is_read
     return isinstance(error, _NOT_DONE) or (is_read and isinstance(error, _BROKEN))
 
 

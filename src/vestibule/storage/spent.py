@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from vestibule.storage.sealed import SealedRecords
 
-__all__ = ["SpentRecords"]
+__all__ = ["CLOCKS_DIFFER", "SpentRecords"]
+
+CLOCKS_DIFFER: Final = 60
+"""Seconds for which a record is kept besides: on a machine whose clock is slow, what it stands for is good for longer."""
 
 
 class SpentRecords:
@@ -25,7 +29,7 @@ class SpentRecords:
         Raises:
             Unavailable: the store does not answer.
         """
-        return await self._records.put_new(_key(kind, identity), {}, ttl)
+        return await self._records.put_new(_key(kind, identity), {}, ttl + CLOCKS_DIFFER)
 
     async def is_spent(self, kind: str, identity: str) -> bool:
         """Whether it was used before. A record that does not open counts, as it does for :meth:`spend`: what was used up stays so.
