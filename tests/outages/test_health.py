@@ -238,9 +238,15 @@ async def test_records_that_do_not_open_are_counted(staged: SetStage):
 
 
 async def test_whether_notices_of_other_processes_arrive(stage: Stage):
-    hears = [True]
+    hears: list[bool | None] = [True]
     stage.auth._built.readiness.hears = lambda: hears[0]
     assert (await readyz(stage))[1]["channel"] == {"status": "ok"}
     hears[0] = False
     status, report = await readyz(stage)
     assert (status, report["status"], report["channel"]) == (200, "degraded", {"status": "failing"})
+
+
+async def test_a_channel_that_nobody_listens_to_yet_is_not_said_to_work(stage: Stage):
+    stage.auth._built.readiness.hears = lambda: None
+    status, report = await readyz(stage)
+    assert (status, report["status"], report["channel"]) == (200, "ok", {"status": "untried"})

@@ -219,7 +219,7 @@ def _pages(proxy: OAuthProxy, options: Options) -> Pages:
     )
 
 
-def _hears(store: Store) -> Callable[[], bool] | None:
+def _hears(store: Store) -> Callable[[], bool | None] | None:
     """Whether notices of other processes arrive; a process that listens to none yet remembers nothing that they could be about."""
     announcements = announcements_of(store)
-    return None if announcements is None else lambda: announcements.are_heard is not False
+    return None if announcements is None else lambda: announcements.are_heard

@@ -36,6 +36,8 @@ _PATIENCE_SECONDS: Final = 0.8  # those who ask often give up after a second, an
 _PROBE_SECONDS: Final = 5
 _RETRY_AFTER: Final = 5
 
+_HEARD: Final[dict[bool | None, str]] = {True: "ok", False: "failing", None: "untried"}
+
 _PROBE_KEY: Final = "probe/readyz"
 _PROBE: Final = {"": "." * 1500}  # as large as a session, so that a store with little room left does not seem to work
 _PROBE_TTL: Final = 1
@@ -50,7 +52,8 @@ class Readiness:
         provider: the identity provider.
         clock: the time.
         store_outage: seconds that sessions go on while the store does not answer.
-        hears: whether notices of other processes arrive; None: the store has no such channel.
+        hears: whether notices of other processes arrive, None while nobody waits for any; no function where the store has no such
+            channel.
 
     Attributes:
         hears: the same.
@@ -64,7 +67,7 @@ class Readiness:
         clock: Clock,
         *,
         store_outage: float,
-        hears: Callable[[], bool] | None = None,
+        hears: Callable[[], bool | None] | None = None,
     ) -> None:
         self._records = records
         self._sessions = sessions
@@ -107,10 +110,10 @@ class Readiness:
 
     def _described(self, reading: Condition) -> tuple[bool, dict[str, Any]]:
         writing, provider = self._records.writing, self._provider.condition
-        hears = self.hears is None or self.hears()
+        hears = None if self.hears is None else self.hears()
         failing = [since for since in (reading.failing_since, writing.failing_since) if since is not None]
         is_ready = not failing or 0 <= self._now() - min(failing) < self._store_outage
-        is_whole = not failing and hears and provider.failing_since is None and self._provider.is_discovered
+        is_whole = not failing and hears is not False and provider.failing_since is None and self._provider.is_discovered
         members = {
             "status": ("ok" if is_whole else "degraded") if is_ready else "unready",
             "store": {"reading": _described(reading), "writing": _described(writing)},
@@ -120,7 +123,7 @@ class Readiness:
                 "answered": _time(provider.worked_at),
             },
             "keys": {"unreadable_records": self._records.unreadable},
-            "channel": None if self.hears is None else {"status": "ok" if hears else "failing"},
+            "channel": None if self.hears is None else {"status": _HEARD[hears]},
             "sessions": self._carried(),
         }
         return is_ready, _present(members)
