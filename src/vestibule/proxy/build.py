@@ -99,7 +99,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     )
     delay, outage = options.revocation_delay_seconds, options.store_outage_seconds
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=delay, store_outage=outage)
-    readiness = Readiness(records, sessions, contact, clock, store_outage=outage, hears=_hears(store))
+    readiness = Readiness(records, sessions, contact, keyring, clock, store_outage=outage, hears=_hears(store))
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
     fetcher = Fetcher(clock, allowed_hosts=_document_hosts(proxy, options), egress_proxy=options.egress_proxy)

@@ -21,6 +21,7 @@ from vestibule.clock import Clock
 from vestibule.condition import Condition
 from vestibule.errors import Unavailable
 from vestibule.grants.sessions import Sessions
+from vestibule.keys.keyring import KeyRing
 from vestibule.net.single_flight import SingleFlight
 from vestibule.server.http import NO_STORE, json_endpoint, json_response
 from vestibule.server.route import EndpointRoute
@@ -50,6 +51,7 @@ class Readiness:
         records: the store.
         sessions: who may go on without it.
         provider: the identity provider.
+        keyring: the keys.
         clock: the time.
         store_outage: seconds that sessions go on while the store does not answer.
         hears: whether notices of other processes arrive, None while nobody waits for any; no function where the store has no such
@@ -64,6 +66,7 @@ class Readiness:
         records: SealedRecords,
         sessions: Sessions,
         provider: Contact,
+        keyring: KeyRing,
         clock: Clock,
         *,
         store_outage: float,
@@ -72,6 +75,7 @@ class Readiness:
         self._records = records
         self._sessions = sessions
         self._provider = provider
+        self._keyring = keyring
         self._now = clock.now
         self._store_outage = store_outage
         self.hears = hears
@@ -113,7 +117,14 @@ class Readiness:
         hears = None if self.hears is None else self.hears()
         failing = [since for since in (reading.failing_since, writing.failing_since) if since is not None]
         is_ready = not failing or 0 <= self._now() - min(failing) < self._store_outage
-        is_whole = not failing and hears is not False and provider.failing_since is None and self._provider.is_discovered
+        are_keys_new = not self._keyring.trouble
+        is_whole = (
+            not failing
+            and are_keys_new
+            and hears is not False
+            and provider.failing_since is None
+            and self._provider.is_discovered
+        )
         members = {
             "status": ("ok" if is_whole else "degraded") if is_ready else "unready",
             "store": {"reading": _described(reading), "writing": _described(writing)},
@@ -122,7 +133,11 @@ class Readiness:
                 "discovered": self._provider.is_discovered,
                 "answered": _time(provider.worked_at),
             },
-            "keys": {"unreadable_records": self._records.unreadable},
+            "keys": {
+                "status": "ok" if are_keys_new else "failing",
+                "reason": None if are_keys_new else reasons.KEY_FILE.code,
+                "unreadable_records": self._records.unreadable,
+            },
             "channel": None if self.hears is None else {"status": _HEARD[hears]},
             "sessions": self._carried(),
         }
