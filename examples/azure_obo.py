@@ -1,6 +1,6 @@
 """A tool that reads the caller's profile from Microsoft Graph, on behalf of the caller.
 
-    pip install 'vestibule[azure,fastmcp]'
+    pip install '.[azure,fastmcp]'  # in a clone of this repository
     AZURE_CLIENT_SECRET=… vestibule run azure_obo.py --transport http --port 8000
 
 docs/how-to/providers/azure.md says what to set up in the Azure portal.

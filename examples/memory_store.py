@@ -1,6 +1,6 @@
 """As oidc_proxy.py, for tests: sessions are kept in memory, and every start begins with none.
 
-    pip install 'vestibule[fastmcp,key-value]'
+    pip install '.[fastmcp,key-value]'  # in a clone of this repository
     export OIDC_CONFIG_URL=https://login.example.com/.well-known/openid-configuration
     export OIDC_CLIENT_ID=… OIDC_CLIENT_SECRET=… BASE_URL=http://localhost:8000
     vestibule run memory_store.py --transport http --port 8000

@@ -1,6 +1,6 @@
 """An MCP server behind any OpenID provider, by its discovery document.
 
-    pip install 'vestibule[fastmcp]'
+    pip install '.[fastmcp]'  # in a clone of this repository
     export OIDC_CONFIG_URL=https://login.example.com/.well-known/openid-configuration
     export OIDC_CLIENT_ID=… OIDC_CLIENT_SECRET=… BASE_URL=http://localhost:8000
     vestibule run oidc_proxy.py --transport http --port 8000

@@ -1,6 +1,6 @@
 """The server for production: any number of processes share the sessions in one Redis, and a restart ends none.
 
-    pip install 'vestibule[fastmcp,key-value,redis]'
+    pip install '.[fastmcp,key-value,redis]'  # in a clone of this repository
     export JWT_SIGNING_KEY=$(openssl rand -base64 32) REDIS_HOST=localhost REDIS_PORT=6379
     export STORAGE_ENCRYPTION_KEY=$(python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())")
     export AUTH0_CONFIG_URL=… AUTH0_CLIENT_ID=… AUTH0_CLIENT_SECRET=… AUTH0_AUDIENCE=… BASE_URL=https://mcp.example.com

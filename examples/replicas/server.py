@@ -1,6 +1,6 @@
 """One of several processes that share their sessions: start as many as you like, on one machine or on many.
 
-    pip install 'vestibule[fastmcp,redis]'
+    pip install '.[fastmcp,redis]'  # in a clone of this repository
     mkdir -p -m 700 /etc/vestibule
     vestibule keys new --file /etc/vestibule/keys.json
     export CONFIG_URL=… CLIENT_ID=… CLIENT_SECRET=… BASE_URL=https://mcp.example.com

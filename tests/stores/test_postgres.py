@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
@@ -75,6 +76,19 @@ async def test_a_role_that_may_not_change_tables_uses_the_one_that_is_there(
     assert await admin.fetchval(f"SELECT count(*) FROM {table}") == 0
     for each in (owner, store):
         await each.aclose()
+
+
+async def test_a_role_that_may_not_make_the_table_is_told_so(
+    postgres_server: PostgresServer, table: str, admin: asyncpg.Connection
+) -> None:
+    """And not of rights on a table that is not there."""
+    role = f"guest_{table}"[:50]
+    await admin.execute(f"REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE {role} LOGIN")
+    store = PostgresStore(postgres_server.url.replace("vestibule@", f"{role}@"), table=table)
+    for verb in (store.prepare, partial(store.get, "a/1")):
+        with pytest.raises(Unavailable, match=f"the table {table} is not there or not up to date, .* vestibule storage init"):
+            await verb()
+    await store.aclose()
 
 
 async def test_what_has_ended_goes_along_with_writes(

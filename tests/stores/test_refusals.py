@@ -144,6 +144,19 @@ async def test_a_single_redis_is_no_cluster(redis_server: RedisServer) -> None:
     await store.aclose()
 
 
+@pytest.mark.parametrize(
+    ("scheme", "where", "told"),
+    [
+        ("redis", "/99", "the server has no database of this number"),
+        ("redis+sentinel", "/service/0", "the server is no Sentinel: a Redis or Valkey itself is redis://host:port"),
+    ],
+)
+async def test_what_a_redis_does_not_have_is_told(redis_server: RedisServer, scheme: str, where: str, told: str) -> None:
+    store = RedisStore(f"{scheme}{redis_server.url.removeprefix('redis').removesuffix('/0')}{where}")
+    assert (await refused(store.get("a/1"))).detail == told
+    await store.aclose()
+
+
 async def test_a_read_only_postgres_is_left_for_the_one_that_takes_its_place(table, admin: asyncpg.Connection) -> None:
     store, _ = table
     await admin.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")

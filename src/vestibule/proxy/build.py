@@ -99,7 +99,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     )
     delay, outage = options.revocation_delay_seconds, options.store_outage_seconds
     sessions = Sessions(access_tokens, grants, renewal, clock, revocation_delay=delay, store_outage=outage)
-    readiness = Readiness(records, sessions, contact, clock, store_outage=outage, hears=_hears(store))
+    readiness = Readiness(records, sessions, contact, keyring, clock, store_outage=outage, hears=_hears(store))
     allowed = _allowed(options)
     dynamic = DynamicClients(keyring, sealer)
     fetcher = Fetcher(clock, allowed_hosts=_document_hosts(proxy, options), egress_proxy=options.egress_proxy)
@@ -219,7 +219,7 @@ def _pages(proxy: OAuthProxy, options: Options) -> Pages:
     )
 
 
-def _hears(store: Store) -> Callable[[], bool] | None:
+def _hears(store: Store) -> Callable[[], bool | None] | None:
     """Whether notices of other processes arrive; a process that listens to none yet remembers nothing that they could be about."""
     announcements = announcements_of(store)
-    return None if announcements is None else lambda: announcements.are_heard is not False
+    return None if announcements is None else lambda: announcements.are_heard

@@ -21,6 +21,7 @@ from vestibule.clock import Clock
 from vestibule.condition import Condition
 from vestibule.errors import Unavailable
 from vestibule.grants.sessions import Sessions
+from vestibule.keys.keyring import KeyRing
 from vestibule.net.single_flight import SingleFlight
 from vestibule.server.http import NO_STORE, json_endpoint, json_response
 from vestibule.server.route import EndpointRoute
@@ -36,6 +37,8 @@ _PATIENCE_SECONDS: Final = 0.8  # those who ask often give up after a second, an
 _PROBE_SECONDS: Final = 5
 _RETRY_AFTER: Final = 5
 
+_HEARD: Final[dict[bool | None, str]] = {True: "ok", False: "failing", None: "untried"}
+
 _PROBE_KEY: Final = "probe/readyz"
 _PROBE: Final = {"": "." * 1500}  # as large as a session, so that a store with little room left does not seem to work
 _PROBE_TTL: Final = 1
@@ -48,9 +51,11 @@ class Readiness:
         records: the store.
         sessions: who may go on without it.
         provider: the identity provider.
+        keyring: the keys.
         clock: the time.
         store_outage: seconds that sessions go on while the store does not answer.
-        hears: whether notices of other processes arrive; None: the store has no such channel.
+        hears: whether notices of other processes arrive, None while nobody waits for any; no function where the store has no such
+            channel.
 
     Attributes:
         hears: the same.
@@ -61,14 +66,16 @@ class Readiness:
         records: SealedRecords,
         sessions: Sessions,
         provider: Contact,
+        keyring: KeyRing,
         clock: Clock,
         *,
         store_outage: float,
-        hears: Callable[[], bool] | None = None,
+        hears: Callable[[], bool | None] | None = None,
     ) -> None:
         self._records = records
         self._sessions = sessions
         self._provider = provider
+        self._keyring = keyring
         self._now = clock.now
         self._store_outage = store_outage
         self.hears = hears
@@ -107,10 +114,17 @@ class Readiness:
 
     def _described(self, reading: Condition) -> tuple[bool, dict[str, Any]]:
         writing, provider = self._records.writing, self._provider.condition
-        hears = self.hears is None or self.hears()
+        hears = None if self.hears is None else self.hears()
         failing = [since for since in (reading.failing_since, writing.failing_since) if since is not None]
         is_ready = not failing or 0 <= self._now() - min(failing) < self._store_outage
-        is_whole = not failing and hears and provider.failing_since is None and self._provider.is_discovered
+        are_keys_new = not self._keyring.trouble
+        is_whole = (
+            not failing
+            and are_keys_new
+            and hears is not False
+            and provider.failing_since is None
+            and self._provider.is_discovered
+        )
         members = {
             "status": ("ok" if is_whole else "degraded") if is_ready else "unready",
             "store": {"reading": _described(reading), "writing": _described(writing)},
@@ -119,8 +133,12 @@ class Readiness:
                 "discovered": self._provider.is_discovered,
                 "answered": _time(provider.worked_at),
             },
-            "keys": {"unreadable_records": self._records.unreadable},
-            "channel": None if self.hears is None else {"status": "ok" if hears else "failing"},
+            "keys": {
+                "status": "ok" if are_keys_new else "failing",
+                "reason": None if are_keys_new else reasons.KEY_FILE.code,
+                "unreadable_records": self._records.unreadable,
+            },
+            "channel": None if self.hears is None else {"status": _HEARD[hears]},
             "sessions": self._carried(),
         }
         return is_ready, _present(members)

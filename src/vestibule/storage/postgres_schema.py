@@ -10,7 +10,9 @@ import logging
 import re
 from typing import Any, Final
 
-__all__ = ["SCHEMA_VERSION", "TABLE", "SchemaTooNew", "checked_table", "is_up_to_date", "migrate"]
+import asyncpg
+
+__all__ = ["SCHEMA_VERSION", "TABLE", "SchemaTooNew", "SchemaTooOld", "checked_table", "is_up_to_date", "migrate"]
 
 _log = logging.getLogger("vestibule.storage")
 
@@ -36,6 +38,10 @@ _NAME: Final = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,48}")
 
 class SchemaTooNew(Exception):
     """A newer release has changed the table; this one must not write to it."""
+
+
+class SchemaTooOld(Exception):
+    """There is no table, or one of an earlier release, and the role may not change that."""
 
 
 def checked_table(table: str) -> str:
@@ -68,11 +74,25 @@ async def migrate(connection: Any, table: str) -> bool:
         table: its checked name.
 
     Raises:
-        SchemaTooNew: see there.
+        SchemaTooNew, SchemaTooOld: see there.
         asyncpg.PostgresError: the server refuses.
     """
     if await is_up_to_date(connection, table):
         return False
+    try:
+        version = await _bring_up_to_date(connection, table)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise SchemaTooOld(
+            f"the table {table} is not there or not up to date, and the role may not change that: use one that may, once, with"
+            " vestibule storage init"
+        ) from error
+    if version < SCHEMA_VERSION:
+        _log.info("the table %s was brought from version %d to %d", table, version, SCHEMA_VERSION)
+    return version < SCHEMA_VERSION
+
+
+async def _bring_up_to_date(connection: Any, table: str) -> int:
+    """One process at a time; gives the version that the table had."""
     async with connection.transaction():
         await connection.execute(_LOCK, table)
         version = await _version(connection, table)
@@ -80,9 +100,7 @@ async def migrate(connection: Any, table: str) -> bool:
             for statement in _MIGRATIONS[number]:
                 await connection.execute(statement.format(table=table, name=table.rpartition(".")[2]))
         await connection.execute(f"COMMENT ON TABLE {table} IS '{_MARK}{SCHEMA_VERSION}'")
-    if version < SCHEMA_VERSION:
-        _log.info("the table %s was brought from version %d to %d", table, version, SCHEMA_VERSION)
-    return version < SCHEMA_VERSION
+    return version
 
 
 async def _version(connection: Any, table: str) -> int:

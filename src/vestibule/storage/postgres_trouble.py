@@ -7,13 +7,13 @@ from typing import Final
 
 import asyncpg
 
-from vestibule.storage.postgres_schema import SchemaTooNew
+from vestibule.storage.postgres_schema import SchemaTooNew, SchemaTooOld
 from vestibule.storage.remote import network_trouble
 
 __all__ = ["FAILURES", "may_repeat", "trouble"]
 
 _BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, TimeoutError)
+FAILURES: Final = (asyncpg.PostgresError, *_BROKEN, SchemaTooNew, SchemaTooOld, TimeoutError)
 # The server says that it did nothing, because of what others did at the same time, or because it was started anew and empty.
 _NOT_DONE: Final = (asyncpg.TransactionRollbackError, asyncpg.UndefinedTableError)
 _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -45,7 +45,7 @@ def may_repeat(error: Exception, is_read: bool) -> bool:
 
 def trouble(error: BaseException) -> str:
     """In words; no credentials."""
-    if isinstance(error, SchemaTooNew):
+    if isinstance(error, SchemaTooNew | SchemaTooOld):
         return str(error)
     said = str(error.args[0]) if error.args else ""  # str() of some errors of asyncpg fails
     unknown = _UNKNOWN_SETTING.search(said) if isinstance(error, asyncpg.PostgresError) else None

@@ -66,12 +66,12 @@ def client_builder(url: str, *, timeout: float) -> Builder:
         return build(parts._replace(scheme=_PLAIN[scheme]), _options(timeout))
     except ConfigurationError:
         raise
-    except (ValueError, RedisError) as error:
-        # The text of the error may repeat the URL, and with it a password.
+    except (ValueError, RedisError):
+        # The text of the error may repeat the URL, and with it a password; a traceback would show it.
         raise ConfigurationError(
             f"client_storage: the {parts.scheme}:// URL cannot be understood; port and database are numbers, and reserved characters"
             " in a password are percent-encoded."
-        ) from error
+        ) from None
 
 
 def same_server(client: Redis, *, timeout: float) -> Builder | None:

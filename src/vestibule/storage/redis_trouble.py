@@ -24,10 +24,14 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.RedisClusterException, "no server of the cluster can be reached"),
     (OSError, "the server cannot be reached"),
 )
+_NO_SENTINEL: Final = "the server is no Sentinel: a Redis or Valkey itself is redis://host:port"
 _SAID: Final = {
     "NOREPLICAS": "the server has too few replicas and cannot be written",
     "MISCONF": "the server cannot write to its disk",
     "luster mode is not enabled": "the server is no cluster: a single one is redis://host:port",
+    "DB index is out of range": "the server has no database of this number",
+    "unknown command 'SENTINEL'": _NO_SENTINEL,
+    "unknown command `SENTINEL`": _NO_SENTINEL,  # before version 7
 }
 _IN_SCRIPTS: Final = {"OOM": exceptions.OutOfMemoryError, "READONLY": exceptions.ReadOnlyError}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -45,6 +46,7 @@ _READS: Final = (_GET, _SCAN)
 # Seconds between tries while another process holds the file: about five in all, then the store counts as unavailable.
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.1, *[0.2] * 24)
 _SWEPT_AT_ONCE: Final = 32
+_LOOK_SECONDS: Final = 1
 
 _TROUBLE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -76,6 +78,8 @@ class SQLiteStore:
         self._clock = clock or SystemClock()
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._looked_at = 0.0
         self._sweeper = Sweeper(self._purge_unhindered, _SWEPT_AT_ONCE)
         self._health = Health(repr(self))
         if self.path is not None:
@@ -148,13 +152,28 @@ class SQLiteStore:
     def _execute_now(self, statement: str, values: Sequence[Any]) -> tuple[list[Any], int]:
         # The lock keeps threads apart: SQLite counts changed rows per connection.
         with self._lock:
-            connection = self._connection or self._open()
-            cursor = connection.execute(statement, values)
+            cursor = self._current().execute(statement, values)
             rows, changed = cursor.fetchall(), cursor.rowcount
         self._health.works(is_read=statement in _READS or not changed)  # a write that was not done tells nothing of writing
         return rows, changed
 
+    def _current(self) -> sqlite3.Connection:
+        """The connection to the file that has the path now.
+
+        One that was removed or replaced, by a backup for instance, is still there for whoever has it open: this process would go on
+        with it, and none that starts later would know what it writes.
+        """
+        now = self._clock.now()
+        if self.path is not None and self._connection is not None and not 0 <= now - self._looked_at < _LOOK_SECONDS:
+            self._looked_at = now
+            if _identity(self.path) != self._opened:
+                self._close()
+        return self._connection or self._open()
+
     def _open(self) -> sqlite3.Connection:
+        if self.path is not None:
+            _create_again(self.path)
+            self._opened, self._looked_at = _identity(self.path), self._clock.now()
         connection = sqlite3.connect(self.path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:
             prepare(connection)
@@ -191,6 +210,22 @@ def _create(path: Path) -> None:
             create_private_file(path)
     except OSError as error:
         raise ConfigurationError(f"The store file {path} cannot be created ({error.strerror}); set client_storage.") from error
+
+
+def _create_again(path: Path) -> None:
+    """Where somebody removed the file, SQLite would make one that others can read. What is in the way of it, SQLite says."""
+    with suppress(OSError):
+        if path.parent.is_dir() and not path.exists():
+            create_private_file(path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file from another one of this name; None: there is none that can be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 # A connection must not cross a fork (https://sqlite.org/howtocorrupt.html §2.6): the child would believe that it holds the locks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from key_value.aio.stores.memory import MemoryStore as ForeignMemoryStore
@@ -155,6 +156,8 @@ def test_the_log_says_where_state_lives_and_for_how_long(setting: ClientStorage,
     [
         ("redis://host/notes", "port and database are numbers"),
         ("redis://:hun/ter2@host", "reserved characters in a password are percent-encoded"),
+        ("redis://:ter2#hun@host", "reserved characters in a password are percent-encoded"),
+        ("redis+cluster://:ter2#hun@host", "reserved characters in a password are percent-encoded"),
         ("redis+sentinel://host/service/notes", "port and database are numbers"),
         ("redis+sentinel://host", "names no service"),
         ("redis://host/0?sslca=/x", "sslca is no option"),
@@ -194,6 +197,7 @@ def test_a_url_that_cannot_work_is_refused_before_the_first_request(url: str, wo
     with pytest.raises(ConfigurationError, match=words) as caught:
         open_store(url, namespace="x", public_url="x")
     assert "ter2" not in str(caught.value)
+    assert "ter2" not in "".join(format_exception(caught.value)), "nor where nobody catches it"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,52 @@ async def test_a_file_that_is_no_database_is_named_in_the_log(tmp_path: Path, ca
         path.unlink()
         assert await store.put_new("a/1", b"value", 600)
         assert "works again" in caplog.records[-1].getMessage()
+    await store.aclose()
+
+
+def remove(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.stat().st_mode & 0o077]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_was_removed_or_replaced_is_used_no_more(tmp_path: Path, replaced: bool) -> None:
+    """Else one that starts later would have another store, and both would redeem what they know."""
+    path, clock = tmp_path / "state.sqlite3", HeldClock()
+    store = SQLiteStore(path, clock)
+    await store.put_new("a/1", b"value", 600)
+    remove(path)
+    if replaced:
+        backup = SQLiteStore(path, clock)
+        await backup.put_new("a/0", b"value", 600)
+        await backup.aclose()
+    await clock.sleep(2)
+    assert await store.get("a/1") is None
+    assert (await store.get("a/0") is not None) == replaced
+    later = SQLiteStore(path, clock)
+    assert await later.put_new("a/2", b"value", 600)
+    assert not await store.put_new("a/2", b"value", 600)
+    await store.aclose()
+    assert await later.get("a/2") is not None
+    await later.aclose()
+
+
+async def test_a_file_that_is_made_again_is_its_owners_alone(tmp_path: Path) -> None:
+    path, clock = tmp_path / "state.sqlite3", HeldClock()
+    store = SQLiteStore(path, clock)
+    await store.put_new("a/1", b"value", 600)
+    await store.aclose()
+    remove(path)
+    before = os.umask(0o022)
+    try:
+        await store.put_new("a/1", b"value", 600)
+    finally:
+        os.umask(before)
+    assert open_to_others(tmp_path) == []
     await store.aclose()
 
 
