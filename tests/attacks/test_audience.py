@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.races.house import House, whoami
+from tests.races.house import Answer, House, whoami
 
 pytestmark = pytest.mark.anyio
 
@@ -196,3 +196,25 @@ async def test_codes_and_refresh_tokens_of_one_server_mean_nothing_to_another_wi
     assert (await other.revoke(client, tokens["refresh_token"])).status == 200
     assert other.idp.requests == []
     assert (await one.refresh(client, tokens["refresh_token"])).status == 200
+
+
+ADMIN = "Wd8sKq3Vn6Tz1Rb9Lx4Jm7Ph2Gf5Yc0E"
+
+
+async def administer(house: House, method: str, path: str = "", query: bytes = b"") -> Answer:
+    headers = [(b"authorization", f"Bearer {ADMIN}".encode())]
+    return await house.request(method, f"/admin/sessions{path}", query=query, headers=headers)
+
+
+async def test_an_operator_of_one_server_has_no_sessions_of_another_in_hand():
+    """... with its store and keys: what its provider gave would be taken back at the wrong one."""
+    one = House(options={"admin_token": ADMIN})
+    other = House(store=one.store, clock=one.clock, base_url="http://127.0.0.1:8001", options={"admin_token": ADMIN})
+    client = await one.signed_in()
+    [session] = (await administer(one, "GET")).json()["sessions"]
+    assert (await administer(other, "GET")).json()["sessions"] == []
+    assert (await administer(other, "GET", f"/{session['id']}")).status == 404
+    assert (await administer(other, "DELETE", f"/{session['id']}")).status == 404
+    assert (await administer(other, "DELETE", query=b"user=alice")).json() == {"ended": 0}
+    assert other.idp.requests == []
+    assert (await one.call(client.tokens["access_token"])).status == 200

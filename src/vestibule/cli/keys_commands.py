@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from vestibule.cli.command_line import explained, server_option
 
 __all__ = ["keys", "storage"]
+
+_LONGEST_DELAY: Final = 30 * 86_400  # seconds: what is longer is a mistyped one, and would pass for a key that never comes
 
 _KEY_FILE = click.option("--file", type=click.Path(path_type=Path), help="The key file, if not that of the server.")
 _STORE_URL = click.option("--url", help="The store, if not that of the server.")
@@ -43,7 +46,12 @@ def keys() -> None:
 
 @keys.command("new")
 @click.option(
-    "--in", "delay", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds until the key signs and seals."
+    "--in",
+    "delay",
+    type=click.FloatRange(0, _LONGEST_DELAY),
+    default=60,
+    show_default=True,
+    help="Seconds until the key signs and seals.",
 )
 @_KEY_FILE
 @_SERVER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,11 +22,14 @@ __all__ = ["load_application", "log_to_terminal", "serve"]
 
 _log = logging.getLogger("vestibule.run")
 
+_CHATTERS: Final = ("httpx2", "mcp.server.streamable_http")  # a line per request, which tells nothing
+
 
 def log_to_terminal() -> None:
     """Show what the package logs. Before the server is loaded: what it says then (where state is kept, what to register) is not said twice."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)-8s %(name)s: %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line per request to the provider tells nothing
+    for name in _CHATTERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def load_application(target: str, path: str) -> ASGIApp:

@@ -108,6 +108,7 @@ class Grant(Stored):
 
     Attributes:
         id: 128 random bits, base64url.
+        issuer: the authorization server that it is of; empty where an earlier release wrote it.
         client_id: the MCP client.
         client_name: what it called itself when the user consented; empty where it did not.
         redirect_uri: where its browser login ended.
@@ -135,6 +136,7 @@ class Grant(Stored):
     subject: str
     claims: dict[str, Any] = field(default_factory=dict, repr=False)
     identity: dict[str, Any] = field(default_factory=dict, repr=False)
+    issuer: str = ""
     created_at: float
     expires_at: float
     code: Code

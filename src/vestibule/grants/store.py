@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ from vestibule.clock import Clock
 from vestibule.errors import Unavailable
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
+from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.last_use import is_due, with_use
 from vestibule.grants.model import Grant
 from vestibule.storage.announcements import Hearer, announcements_of
@@ -26,6 +27,8 @@ TOMBSTONE_SECONDS = 86_400
 _UNCLAIMED_SECONDS = 600  # a code that nobody came for: no reason to keep the provider's tokens
 
 _NOTE_PAUSE_SECONDS = 60  # without notes of use after one failed: a store that cannot be written must not slow calls down
+
+_TURN = 100  # records after which a scan lets others run
 
 _ATTEMPTS = 200  # of one change; each lost attempt means that another request's change went through
 
@@ -46,13 +49,18 @@ class Held:
 class Grants:
     """The grants of one authorization server.
 
+    Another may have the same store and the same keys, but another provider, which must not be sent what this one's gave. So a grant of
+    another server counts as absent.
+
     Args:
         records: the sealed store.
         clock: the time.
+        issuer: the server; None: the grants of every server.
     """
 
-    def __init__(self, records: SealedRecords, clock: Clock) -> None:
+    def __init__(self, records: SealedRecords, clock: Clock, *, issuer: str | None = None) -> None:
         self._records = records
+        self._issuer = issuer
         self._announcements = announcements_of(records.store)
         self._clock = clock
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -164,12 +172,39 @@ class Grants:
             self._note_again_at = now + _NOTE_PAUSE_SECONDS
             return grant
 
+    async def all(self) -> AsyncGenerator[Grant | None]:
+        """Every grant, in no order, also those that have ended; None for one that a later release wrote.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        looked_at = 0
+        async for record in self._records.scan("grant/"):
+            looked_at += 1
+            if looked_at % _TURN == 0:
+                await asyncio.sleep(0)  # a store in this process answers without letting anyone else run
+            try:
+                grant = Grant.from_record(record)
+            except RecordTooNew:
+                yield None
+                continue
+            if self._is_ours(grant):
+                yield grant
+
+    def _is_ours(self, grant: Grant) -> bool:
+        return self._issuer is None or grant.issuer in ("", self._issuer)
+
     async def _hold(self, grant_id: str, key: DataKey | None) -> Held | None:
         found = await self._records.get(record_key(grant_id))
-        grant = Grant.from_record(found[0]).unlocked(key) if found else None
-        if grant is not None and grant.ended:
-            self._tell_here(grant)  # another process may have ended it, and this one not have heard
-        return Held(grant, found[1]) if found and grant else None
+        if found is None:
+            return None
+        grant = Grant.from_record(found[0])
+        opened = grant.unlocked(key) if self._is_ours(grant) else None
+        if opened is None:
+            return None
+        if opened.ended:
+            self._tell_here(opened)  # another process may have ended it, and this one not have heard
+        return Held(opened, found[1])
 
     async def _swap(self, held: Held, changed: Grant) -> bool:
         try:

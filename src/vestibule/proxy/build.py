@@ -90,7 +90,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     sealer = Sealer(keyring)
     records = SealedRecords(store, sealer, clock)
     spent = SpentRecords(records)
-    grants = Grants(records, clock)
+    grants = Grants(records, clock, issuer=issuer)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     listing = Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason))
     renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)

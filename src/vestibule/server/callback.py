@@ -152,6 +152,7 @@ def _grant(hall: Hall, login: Login, signed_in: SignedIn, code: CodeToken) -> Gr
         subject=signed_in.subject or nobody(code.grant_id),
         claims=signed_in.claims,
         identity=signed_in.identity,
+        issuer=hall.issuer,
         created_at=now,
         expires_at=now + hall.lifetimes.code,
         code=Code(

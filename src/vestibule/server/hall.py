@@ -147,7 +147,3 @@ class Hall:
     def server_name(self) -> str:
         """What a page calls this server."""
         return self.resources()[0]
-
-    def serves(self, grant: Grant) -> bool:
-        """Whether the grant is one of this server's: another may have the same store and the same keys, and another provider."""
-        return grant.resource in self.resources()

@@ -94,7 +94,7 @@ async def _find(hall: Hall, client: Client, token: str) -> _Found | None:
     refresh = None if claims else RefreshToken.read(hall.keyring, token)
     grant_id = claims.grant_id if claims else refresh.grant_id if refresh else None
     grant = await hall.grants.load(grant_id) if grant_id else None
-    if grant is None or not grant.is_alive(hall.clock.now()) or grant.client_id != client.client_id or not hall.serves(grant):
+    if grant is None or not grant.is_alive(hall.clock.now()) or grant.client_id != client.client_id:
         return None
     return _Found(grant, claims, refresh)
 

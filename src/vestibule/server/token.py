@@ -90,14 +90,10 @@ async def _authorization_code(hall: Hall, client: Client, form: Parameters) -> R
     )
     refresh = RefreshToken.first(hall.keyring, code.grant_id) if client.allows_grant("refresh_token") else None
     now, life = hall.clock.now(), hall.refresh_rules.life
-
-    def rule(grant: Grant) -> Grant:
-        if not hall.serves(grant):
-            raise OAuthError("invalid_grant", reasons.CODE_INVALID, "it is another server's")
-        return with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
-
     try:
-        grant = await hall.grants.change(code.grant_id, rule)
+        grant = await hall.grants.change(
+            code.grant_id, lambda grant: with_use(redeem(grant, presented, now=now, refresh=refresh, life=life), hall.clock)
+        )
     except CodeReplayed as replay:
         await _end_for(hall, code.grant_id, replay, ends=not replay.harmless)
         raise
@@ -145,7 +141,7 @@ async def _refresh_token(unanswered: Unanswered, hall: Hall, client: Client, for
 async def _renew_upstream(hall: Hall, presented: Presented) -> None:
     """Before anything is rotated, make sure that the provider still stands behind the session."""
     grant = await hall.grants.load(presented.token.grant_id)
-    if grant is None or not hall.serves(grant):
+    if grant is None:
         raise OAuthError("invalid_grant", reasons.GRANT_UNKNOWN)
     check_refresh(grant, presented, hall.refresh_rules, hall.clock.now())
     opened = grant.unlocked(presented_key(grant, presented.token))

@@ -61,6 +61,12 @@ def write_record(path: Path, secret: bytes, key: str = "spent/1") -> None:
     asyncio.run(written())
 
 
+def test_a_key_that_would_sign_in_years_is_a_slip(keys: Terminal, folder: Path):
+    refused = keys("new", "--file", str(folder / "keys.json"), "--in", "99999999999")
+    assert (refused.exit_code, "--in" in refused.output) == (2, True)
+    assert not (folder / "keys.json").exists()
+
+
 def test_from_the_first_key_to_the_last(keys: Terminal, folder: Path):
     file = ["--file", str(folder / "keys.json")]
     first = keys("new", *file).output[:8]
