@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from tests.races.house import House, at_once, house_that_waits
 from tests.races.stores import WatchedStore
@@ -187,3 +190,52 @@ async def test_a_provider_that_is_away_costs_no_session(trouble):
     house.idp.faults.clear()
     house.clock.advance(int(answers[0].header("retry-after")))
     assert (await house.refresh(client, client.tokens["refresh_token"])).status == 200
+
+
+@pytest.mark.spec("PX-13")
+async def test_tokens_that_come_for_a_session_that_has_ended_are_taken_back(monkeypatch: pytest.MonkeyPatch):
+    """Its end told the provider of the tokens before them, and nobody else knows these."""
+    house = House(access_token_seconds=SOON)
+    client = await house.signed_in()
+    answered: list[dict[str, Any]] = []
+    provider = house.idp.app
+
+    async def slow_provider(scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: Any) -> None:
+            if scope["path"].endswith("/token") and message["type"] == "http.response.body":
+                answered.append(json.loads(message["body"]))
+                await house.revoke(client, client.tokens["refresh_token"])
+            await send(message)
+
+        await provider(scope, receive, answer)
+
+    monkeypatch.setattr(house.idp, "app", slow_provider)
+    house.open()
+    house.clock.advance(SOON + 1)
+    assert (await house.call(client.tokens["access_token"])).status == 401
+    [given] = answered
+    told = [request.parameters["token"] for request in house.idp.requests_to("revoke")]
+    assert told[-2:] == [given["refresh_token"], given["access_token"]]
+
+
+@pytest.mark.spec("PX-13")
+async def test_a_session_whose_record_is_gone_when_its_new_tokens_come_is_over(monkeypatch: pytest.MonkeyPatch):
+    """The store was emptied meanwhile, for example."""
+    house = House(access_token_seconds=SOON)
+    client = await house.signed_in()
+    provider = house.idp.app
+
+    async def slow_provider(scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: Any) -> None:
+            if scope["path"].endswith("/token") and message["type"] == "http.response.body":
+                for key, record in [found async for found in house.store.scan("grant/")]:
+                    await house.store.swap(key, record.version, None, 1)
+            await send(message)
+
+        await provider(scope, receive, answer)
+
+    monkeypatch.setattr(house.idp, "app", slow_provider)
+    house.open()
+    house.clock.advance(SOON + 1)
+    assert (await house.call(client.tokens["access_token"])).status == 401
+    assert house.idp.requests_to("revoke")

@@ -45,6 +45,9 @@ _FRESH_SECONDS = 10  # a lease that took longer to get is taken anew: its rest m
 AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
 
+TakeBack = Callable[[Grant], Awaitable[None]]
+"""Takes the provider's tokens back."""
+
 
 class RenewalUnchecked(VestibuleError):
     """The provider gave new tokens, and nobody can tell whether they are good: right now, or before an operator has mended something.
@@ -73,13 +76,17 @@ class Renewal:
         ask_upstream: does the asking; raises ``UpstreamRefused`` for "never again", ``Unavailable`` for "not now".
         clock: the time.
         early: renew this many seconds before the end.
+        take_back: told of a session that ended while its new tokens were on the way: nobody else knows these.
     """
 
-    def __init__(self, grants: Grants, ask_upstream: AskUpstream, clock: Clock, early: float = 0) -> None:
+    def __init__(
+        self, grants: Grants, ask_upstream: AskUpstream, clock: Clock, early: float = 0, take_back: TakeBack | None = None
+    ) -> None:
         self._grants = grants
         self._ask_upstream = ask_upstream
         self._clock = clock
         self.early = early
+        self._take_back = take_back
         self._pauses: TTLCache[str, bool] = TTLCache(10_000, clock)
         self._flight: SingleFlight[tuple[str, DataKey | None], Grant] = SingleFlight()
         self._unwritten: dict[str, tuple[Grant, str]] = {}  # answers and the holders of their leases, by grant
@@ -184,7 +191,9 @@ class Renewal:
             raise
         renewed = await self._write_down(answer, holder)
         emit(Event(name="upstream_refreshed", client_id=grant.client_id[:24], subject=grant.subject, grant_id=grant.id))
-        return renewed or answer
+        if renewed is None:
+            raise UpstreamRefused(reasons.GRANT_UNKNOWN)
+        return renewed
 
     async def _write_down(self, answer: Grant, holder: str) -> Grant | None:
         """Keep what the provider answered; None if the grant is gone.
@@ -219,7 +228,10 @@ class Renewal:
             self._unwritten.pop(grant_id, None)
 
     async def _merged(self, answer: Grant, holder: str) -> Grant | None:
-        return await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
+        merged = await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
+        if self._take_back is not None and (merged is None or merged.ended):
+            await self._take_back(answer)
+        return merged
 
     async def _release(self, grant_id: str, holder: str) -> None:
         await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)

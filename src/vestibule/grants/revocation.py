@@ -44,7 +44,12 @@ class Revocation:
             Unavailable: the store does not answer.
         """
         ended = await self._grants.end(grant_id, reason, detail="revoked", key=key)
-        if ended is None or ended.upstream is None or ended.upstream.locked or await self._lives_on(ended):
+        if ended is not None:
+            await self.take_back(ended)
+
+    async def take_back(self, ended: Grant) -> None:
+        """Tell the provider of the end of a session, if it is the last one of its user and its tokens can be read."""
+        if ended.upstream is None or ended.upstream.locked or await self._lives_on(ended):
             return
         await self._revoke(ended.upstream)
 

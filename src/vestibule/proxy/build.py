@@ -93,7 +93,9 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     grants = Grants(records, clock, issuer=issuer)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
     listing = Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason))
-    renewal = Renewal(grants, upstream.renew, clock, early=options.token_expiry_threshold_seconds)
+    revocation = Revocation(grants, listing, upstream.revoke)
+    early = options.token_expiry_threshold_seconds
+    renewal = Renewal(grants, upstream.renew, clock, early=early, take_back=revocation.take_back)
     access_tokens = AccessTokens(
         keyring, sealer, issuer=issuer, resources=proxy.resources, life=options.access_token_life, clock=clock
     )
@@ -146,7 +148,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
         end_grant=proxy.end_grant,
     )
     _say_addresses(proxy)
-    return Built(hall, sessions, directory, dynamic, records, readiness, Revocation(grants, listing, upstream.revoke))
+    return Built(hall, sessions, directory, dynamic, records, readiness, revocation)
 
 
 def _say_addresses(proxy: OAuthProxy) -> None:
