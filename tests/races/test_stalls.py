@@ -12,7 +12,7 @@ from tests.races.stores import WrappedStore
 
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamRefused
-from vestibule.grants.model import Code, Grant, UpstreamSession
+from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
 from vestibule.grants.rekeying import needed_keys
 from vestibule.grants.renewal import LEASE_SECONDS, Renewal
 from vestibule.grants.store import Grants
@@ -157,6 +157,24 @@ async def test_a_refusal_ends_nothing_once_another_has_renewed(two: Two):
     renewed = await Renewal(two.first, refuses, two.clock).renewed(two.grant)
     assert renewed.upstream is not None
     assert renewed.upstream.refresh_token == "refresh 2"
+
+
+@pytest.mark.spec("PX-13", "PX-14")
+@pytest.mark.parametrize("answer", ["tokens", "no"])
+async def test_an_answer_that_came_too_late_lets_nobody_go_on_before_the_other_process_has_its_own(two: Two, answer: str):
+    async def comes_too_late(grant: Grant) -> Grant:
+        two.clock.advance(LEASE_SECONDS + 1)
+        lease = Lease(holder="another", until=two.clock.now() + LEASE_SECONDS)
+        await two.second.change(grant.id, lambda current: replace(current, lease=lease))
+        if answer == "no":
+            raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "its session has ended")
+        return await two.provider.ask(grant)
+
+    with pytest.raises(Unavailable):
+        await Renewal(two.first, comes_too_late, two.clock).renewed(two.grant)
+    current = await two.second.load(two.grant.id)
+    assert current is not None
+    assert not current.ended
 
 
 @pytest.mark.spec("PX-13")

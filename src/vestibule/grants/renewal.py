@@ -132,7 +132,9 @@ class Renewal:
             if grant.ended or not self.is_due(grant):
                 return grant
             if _holds(grant, holder):
-                return await self._renew_holding(grant, holder)
+                grant = await self._renew_holding(grant, holder)
+                if grant.lease is None or _holds(grant, holder):
+                    return grant
             if self._clock.now() >= patience_ends:
                 raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "another process has asked for long, or has died over it")
             await self._clock.sleep(_POLL_SECONDS)
@@ -165,6 +167,7 @@ class Renewal:
         return lease is not None and lease.holder == holder and lease.until - self._clock.now() < LEASE_SECONDS - _FRESH_SECONDS
 
     async def _renew_holding(self, grant: Grant, holder: str) -> Grant:
+        """Ask, and give the grant as it is then; with another's lease where ours ran out and its answer is the one that counts."""
         try:
             answer = await self._ask_upstream(grant)
         except UpstreamMisconfigured:
@@ -174,7 +177,7 @@ class Renewal:
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail, only_if=lambda now: _holds(now, holder))
             current = await self._grants.load(grant.id, grant.data_key)
             if current is not None and not current.ended:
-                return current  # the lease ran out and another process asked meanwhile: its answer counts
+                return current
             raise
         except RenewalUnchecked as unchecked:
             await self._write_down(unchecked.grant, holder)
