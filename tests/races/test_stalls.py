@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,19 @@ class AwayStore(WrappedStore):
     async def before(self, verb: str, key: str) -> None:
         if self.is_away():
             raise Unavailable(reasons.STORE_UNAVAILABLE, "away")
+
+
+@dataclass
+class SleepingClock:
+    """Shows the time of another; who sleeps by it is not awake again before the test is over."""
+
+    clock: FakeClock
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
 
 
 @dataclass
@@ -190,6 +204,22 @@ async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than
     assert (await house.call(client.tokens["access_token"])).status == 200
 
 
+@pytest.mark.spec("PX-13")
+async def test_the_provider_is_not_asked_again_before_its_last_answer_is_written(two: Two):
+    """Nor with the refresh token that it has spent, by whoever comes first after an outage longer than the lease."""
+    away, ends = AwayStore(two.pausing), two.clock.now() + LEASE_SECONDS + 10
+    first = Grants(SealedRecords(away, Sealer(KeyRing.from_secrets(KEY)), two.clock), two.clock)
+    away.is_away = lambda: two.provider.issued > 1 and two.clock.now() < ends
+    renewal = Renewal(first, two.provider.ask, SleepingClock(two.clock))
+    with pytest.raises(Unavailable):
+        await renewal.renewed(two.grant)
+    two.clock.advance(LEASE_SECONDS + 11)
+    renewed = await renewal.renewed(two.grant)
+    assert not two.provider.has_ended
+    assert renewed.upstream is not None
+    assert renewed.upstream.refresh_token == "refresh 2"
+
+
 @pytest.mark.spec("RF-03", "RF-04")
 async def test_a_client_that_goes_on_trying_through_an_outage_is_no_thief(clock: FakeClock):
     store = PausingStore(AwayStore(MemoryStore(clock)))
@@ -246,6 +276,24 @@ async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_noth
     answer = await first.refresh(client, token)
     assert (answer.status, answer.error) == (400, "invalid_grant")
     assert (await second.call(rotated["access_token"])).status == (200 if came == "before" else 401)
+
+
+@pytest.mark.spec("RF-03")
+async def test_a_refresh_that_was_held_up_over_three_rotations_counts_as_any_older_one(clock: FakeClock):
+    inner = MemoryStore(clock)
+    first = House(store=PausingStore(inner), clock=clock)
+    second = House(store=inner, clock=clock, provider=first.idp)
+    client = await first.signed_in()
+    token, rotated = client.tokens["refresh_token"], dict(client.tokens)
+
+    async def the_client_goes_on_elsewhere() -> None:
+        for _ in range(3):
+            clock.advance(30)
+            rotated.update((await second.refresh(client, rotated["refresh_token"])).json())
+
+    first.store.pause_after, first.store.meanwhile = "get", the_client_goes_on_elsewhere
+    assert (await first.refresh(client, token)).error == "invalid_grant"
+    assert (await second.call(rotated["access_token"])).status == 401
 
 
 @pytest.mark.spec("TK-05")
