@@ -54,4 +54,5 @@ def test_what_is_no_path_is_left_alone(
 ) -> None:
     with caplog.at_level(logging.INFO):
         logger.info("said" + " %s" * len(arguments), *arguments)
-    assert len(caplog.records) == 1
+    [record] = caplog.records
+    assert record.getMessage() == "".join(["said", *(f" {argument}" for argument in arguments)])
