@@ -34,6 +34,7 @@ def logger(request: pytest.FixtureRequest) -> logging.Logger:
     [
         ("/auth/callback?code=c0de&state=st4te", "/auth/callback"),
         ("/mounted/anywhere?user=alice@example.com?x", "/mounted/anywhere"),
+        ("http%3A//mcp.example.com/auth/callback?code=c0de", "http%3A//mcp.example.com/auth/callback"),
         ("/mcp", "/mcp"),
         ("/a%3Fb?", "/a%3Fb"),
     ],
