@@ -191,6 +191,25 @@ async def test_an_answer_that_came_too_late_lets_nobody_go_on_before_the_other_p
     assert not current.ended
 
 
+@pytest.mark.spec("PX-13", "PX-14")
+async def test_who_was_refused_too_late_asks_again_if_the_other_process_got_no_answer(two: Two):
+    asked = 0
+
+    async def refuses(grant: Grant) -> Grant:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            two.clock.advance(LEASE_SECONDS + 1)
+            await two.second.change(grant.id, lambda current: replace(current, lease=None))
+        raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "its session has ended")
+
+    with pytest.raises(UpstreamRefused):
+        await Renewal(two.first, refuses, two.clock).renewed(two.grant)
+    current = await two.second.load(two.grant.id)
+    assert current is not None
+    assert current.ended == reasons.UPSTREAM_REFUSED.code
+
+
 @pytest.mark.spec("PX-13")
 async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than_the_lease(clock: FakeClock):
     house = House(store=AwayStore(MemoryStore(clock)), clock=clock, access_token_seconds=SOON)

@@ -132,9 +132,10 @@ class Renewal:
             if grant.ended or not self.is_due(grant):
                 return grant
             if _holds(grant, holder):
-                grant = await self._renew_holding(grant, holder)
-                if grant.lease is None or _holds(grant, holder):
-                    return grant
+                renewed = await self._renew_holding(grant, holder)
+                if renewed is not None:
+                    return renewed
+                continue
             if self._clock.now() >= patience_ends:
                 raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "another process has asked for long, or has died over it")
             await self._clock.sleep(_POLL_SECONDS)
@@ -166,8 +167,8 @@ class Renewal:
         one that sees its refresh token twice ends the session (RFC 9700 §4.14.2)."""
         return lease is not None and lease.holder == holder and lease.until - self._clock.now() < LEASE_SECONDS - _FRESH_SECONDS
 
-    async def _renew_holding(self, grant: Grant, holder: str) -> Grant:
-        """Ask, and give the grant as it is then; with another's lease where ours ran out and its answer is the one that counts."""
+    async def _renew_holding(self, grant: Grant, holder: str) -> Grant | None:
+        """Ask, and give the grant as it is then; None where another took the lease meanwhile, so that this answer does not count."""
         try:
             answer = await self._ask_upstream(grant)
         except UpstreamMisconfigured:
@@ -177,7 +178,7 @@ class Renewal:
             await self._grants.end(grant.id, refusal.reason, detail=refusal.detail, only_if=lambda now: _holds(now, holder))
             current = await self._grants.load(grant.id, grant.data_key)
             if current is not None and not current.ended:
-                return current
+                return None
             raise
         except RenewalUnchecked as unchecked:
             await self._write_down(unchecked.grant, holder)
@@ -185,9 +186,9 @@ class Renewal:
         except BaseException:
             await self._release(grant.id, holder)
             raise
-        renewed = await self._write_down(answer, holder)
+        renewed = await self._write_down(answer, holder) or answer
         emit(Event(name="upstream_refreshed", client_id=grant.client_id[:24], subject=grant.subject, grant_id=grant.id))
-        return renewed or answer
+        return renewed if renewed.ended or renewed.upstream is answer.upstream else None
 
     async def _write_down(self, answer: Grant, holder: str) -> Grant | None:
         """Keep what the provider answered; None if the grant is gone.
