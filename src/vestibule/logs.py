@@ -30,6 +30,7 @@ class WithoutQueries(logging.Filter):
 
 
 def _without_query(argument: object) -> object:
-    if not isinstance(argument, str) or not argument.startswith("/"):
+    if not isinstance(argument, str):
         return argument
-    return argument.partition("?")[0]
+    path, _, _ = argument.partition("?")
+    return path if "/" in path else argument  # a whole URL may be asked for, too (RFC 9112 §3.2.2)

@@ -8,8 +8,9 @@ from tests.flows.stage import KEY
 
 from vestibule import reasons
 from vestibule.errors import Unavailable
+from vestibule.grants.lease import LEASE_SECONDS
 from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
-from vestibule.grants.renewal import LEASE_SECONDS, WAIT_SECONDS, Renewal, RenewalUnchecked
+from vestibule.grants.renewal import WAIT_SECONDS, Renewal, RenewalUnchecked
 from vestibule.grants.store import Grants
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer

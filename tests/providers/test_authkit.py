@@ -141,6 +141,15 @@ async def test_authkits_document_is_shown_here(house: House, authkit: FakeAuthKi
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+async def test_authkits_document_can_only_be_read_here(house: House, authkit: FakeAuthKit) -> None:
+    house.open(provider(house))
+    answer = await house.http().post(BASE + DOCUMENT)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert "[method_not_allowed," in answer.json()["error_description"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert authkit.requests_to(DOCUMENT) == []
+
+
 async def test_authkits_document_is_kept_while_it_is_fresh_and_while_authkit_is_down(
     house: House, authkit: FakeAuthKit
 ) -> None:

@@ -18,6 +18,7 @@ from vestibule.errors import ConfigurationError, TokenRejected, Unavailable
 from vestibule.providers.azure import AzureJWTVerifier, AzureProvider
 from vestibule.providers.azure.errors import advice, explain
 from vestibule.proxy.remote import RemoteAuthProvider
+from vestibule.server.page_session import proof
 from vestibule.testing.client import CallRefused, StepFailed
 
 pytestmark = pytest.mark.anyio
@@ -219,6 +220,35 @@ async def test_users_of_two_tenants_with_one_subject_do_not_see_each_others_apps
         await press(client.user, page, "disconnect")
         calls = [(await house.call_with(each.tokens["access_token"])).status_code for each in clients]
         assert calls == ([401, 200], [401, 401])[number]
+
+
+async def test_who_disconnects_all_apps_disconnects_none_of_another_tenants_user(house: House, entra: FakeEntra) -> None:
+    house.open(provider(house, tenant_id="organizations", required_scopes=["read", "openid"]))
+    for user in ("alice", "bob"):
+        entra.users[user] = {**entra.users[user], "sub": "the-same"}
+    clients = [await house.signed_in(user) for user in ("alice", "alice", "bob")]
+    await press(clients[0].user, await signed_in(clients[0].user), "disconnect_all")
+    calls = [(await house.call_with(each.tokens["access_token"])).status_code for each in clients]
+    assert calls == [401, 401, 200]
+
+
+async def test_whose_an_app_is_is_looked_at_once_more_when_it_is_disconnected(house: House, entra: FakeEntra) -> None:
+    """Not even with a proof for it, which the page makes for nobody."""
+    auth = provider(house, tenant_id="organizations", required_scopes=["read", "openid"])
+    house.open(auth)
+    for user in ("alice", "bob"):
+        entra.users[user] = {**entra.users[user], "sub": "the-same"}
+    alice, bob = [await house.signed_in(user) for user in ("alice", "bob")]
+    forms = [form.hidden for form in (await signed_in(bob.user)).forms if ("action", "disconnect") in form.buttons]
+    await signed_in(alice.user)
+    [cookie] = [value for name, value in alice.user.browser.cookies.items() if "page-session" in name]
+    opened = auth.hall.sealer.open("page session", cookie, bound_to=BASE.encode())
+    assert opened is not None
+    session, connection = str(json.loads(opened)["id"]), forms[0]["connection"]
+    data = {"action": "disconnect", "connection": connection, "csrf_token": proof(auth.hall, session, "disconnect", connection)}
+    answer = await alice.user.browser.post(f"{BASE}/connections", data=data)
+    assert answer.status_code == 404
+    assert (await house.call_with(bob.tokens["access_token"])).status_code == 200
 
 
 async def test_a_renewed_id_token_of_another_tenant_ends_the_session(house: House, entra: FakeEntra) -> None:

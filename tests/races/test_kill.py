@@ -17,7 +17,7 @@ import pytest
 from tests.flows.stage import query_of
 from tests.races.processes import Street, street
 
-from vestibule.grants.renewal import LEASE_SECONDS
+from vestibule.grants.lease import LEASE_SECONDS
 from vestibule.testing import ScriptedClient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(os.name != "posix", reason="needs fork and kill -9")]

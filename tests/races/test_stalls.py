@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from tests.races.stores import WrappedStore
 
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamRefused
-from vestibule.grants.model import Code, Grant, UpstreamSession
+from vestibule.grants.lease import LEASE_SECONDS
+from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
 from vestibule.grants.rekeying import needed_keys
-from vestibule.grants.renewal import LEASE_SECONDS, Renewal
+from vestibule.grants.renewal import Renewal
 from vestibule.grants.store import Grants
 from vestibule.grants.tokens import RefreshToken
 from vestibule.keys.key_file import KeyFile, new_key
@@ -56,6 +58,19 @@ class AwayStore(WrappedStore):
     async def before(self, verb: str, key: str) -> None:
         if self.is_away():
             raise Unavailable(reasons.STORE_UNAVAILABLE, "away")
+
+
+@dataclass
+class SleepingClock:
+    """Shows the time of another; who sleeps by it is not awake again before the test is over."""
+
+    clock: FakeClock
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
 
 
 @dataclass
@@ -159,6 +174,43 @@ async def test_a_refusal_ends_nothing_once_another_has_renewed(two: Two):
     assert renewed.upstream.refresh_token == "refresh 2"
 
 
+@pytest.mark.spec("PX-13", "PX-14")
+@pytest.mark.parametrize("answer", ["tokens", "no"])
+async def test_an_answer_that_came_too_late_lets_nobody_go_on_before_the_other_process_has_its_own(two: Two, answer: str):
+    async def comes_too_late(grant: Grant) -> Grant:
+        two.clock.advance(LEASE_SECONDS + 1)
+        lease = Lease(holder="another", until=two.clock.now() + LEASE_SECONDS)
+        await two.second.change(grant.id, lambda current: replace(current, lease=lease))
+        if answer == "no":
+            raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "its session has ended")
+        return await two.provider.ask(grant)
+
+    with pytest.raises(Unavailable):
+        await Renewal(two.first, comes_too_late, two.clock).renewed(two.grant)
+    current = await two.second.load(two.grant.id)
+    assert current is not None
+    assert not current.ended
+
+
+@pytest.mark.spec("PX-13", "PX-14")
+async def test_who_was_refused_too_late_asks_again_if_the_other_process_got_no_answer(two: Two):
+    asked = 0
+
+    async def refuses(grant: Grant) -> Grant:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            two.clock.advance(LEASE_SECONDS + 1)
+            await two.second.change(grant.id, lambda current: replace(current, lease=None))
+        raise UpstreamRefused(reasons.UPSTREAM_REFUSED, "its session has ended")
+
+    with pytest.raises(UpstreamRefused):
+        await Renewal(two.first, refuses, two.clock).renewed(two.grant)
+    current = await two.second.load(two.grant.id)
+    assert current is not None
+    assert current.ended == reasons.UPSTREAM_REFUSED.code
+
+
 @pytest.mark.spec("PX-13")
 async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than_the_lease(clock: FakeClock):
     house = House(store=AwayStore(MemoryStore(clock)), clock=clock, access_token_seconds=SOON)
@@ -170,6 +222,22 @@ async def test_what_the_provider_answered_outlasts_an_outage_that_is_longer_than
     for _ in range(OUTAGE):
         await clock.sleep(1)
     assert (await house.call(client.tokens["access_token"])).status == 200
+
+
+@pytest.mark.spec("PX-13")
+async def test_the_provider_is_not_asked_again_before_its_last_answer_is_written(two: Two):
+    """Nor with the refresh token that it has spent, by whoever comes first after an outage longer than the lease."""
+    away, ends = AwayStore(two.pausing), two.clock.now() + LEASE_SECONDS + 10
+    first = Grants(SealedRecords(away, Sealer(KeyRing.from_secrets(KEY)), two.clock), two.clock)
+    away.is_away = lambda: two.provider.issued > 1 and two.clock.now() < ends
+    renewal = Renewal(first, two.provider.ask, SleepingClock(two.clock))
+    with pytest.raises(Unavailable):
+        await renewal.renewed(two.grant)
+    two.clock.advance(LEASE_SECONDS + 11)
+    renewed = await renewal.renewed(two.grant)
+    assert not two.provider.has_ended
+    assert renewed.upstream is not None
+    assert renewed.upstream.refresh_token == "refresh 2"
 
 
 @pytest.mark.spec("RF-03", "RF-04")
@@ -228,6 +296,24 @@ async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_noth
     answer = await first.refresh(client, token)
     assert (answer.status, answer.error) == (400, "invalid_grant")
     assert (await second.call(rotated["access_token"])).status == (200 if came == "before" else 401)
+
+
+@pytest.mark.spec("RF-03")
+async def test_a_refresh_that_was_held_up_over_three_rotations_counts_as_any_older_one(clock: FakeClock):
+    inner = MemoryStore(clock)
+    first = House(store=PausingStore(inner), clock=clock)
+    second = House(store=inner, clock=clock, provider=first.idp)
+    client = await first.signed_in()
+    token, rotated = client.tokens["refresh_token"], dict(client.tokens)
+
+    async def the_client_goes_on_elsewhere() -> None:
+        for _ in range(3):
+            clock.advance(30)
+            rotated.update((await second.refresh(client, rotated["refresh_token"])).json())
+
+    first.store.pause_after, first.store.meanwhile = "get", the_client_goes_on_elsewhere
+    assert (await first.refresh(client, token)).error == "invalid_grant"
+    assert (await second.call(rotated["access_token"])).status == 401
 
 
 @pytest.mark.spec("TK-05")

@@ -34,6 +34,7 @@ def logger(request: pytest.FixtureRequest) -> logging.Logger:
     [
         ("/auth/callback?code=c0de&state=st4te", "/auth/callback"),
         ("/mounted/anywhere?user=alice@example.com?x", "/mounted/anywhere"),
+        ("http%3A//mcp.example.com/auth/callback?code=c0de", "http%3A//mcp.example.com/auth/callback"),
         ("/mcp", "/mcp"),
         ("/a%3Fb?", "/a%3Fb"),
     ],
@@ -54,4 +55,5 @@ def test_what_is_no_path_is_left_alone(
 ) -> None:
     with caplog.at_level(logging.INFO):
         logger.info("said" + " %s" * len(arguments), *arguments)
-    assert len(caplog.records) == 1
+    [record] = caplog.records
+    assert record.getMessage() == "".join(["said", *(f" {argument}" for argument in arguments)])

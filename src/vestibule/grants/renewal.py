@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from vestibule import reasons
 from vestibule.clock import Clock
@@ -14,16 +13,13 @@ from vestibule.errors import Unavailable, UpstreamMisconfigured, UpstreamRefused
 from vestibule.events import Event, emit
 from vestibule.grants.data_key import DataKey
 from vestibule.grants.formats import RecordTooNew
-from vestibule.grants.model import Grant, Lease
+from vestibule.grants.lease import holds, is_anothers, merge, release, take, was_held_up
+from vestibule.grants.model import Grant
 from vestibule.grants.store import Grants
 from vestibule.net.cache import TTLCache
 from vestibule.net.single_flight import SingleFlight
 
-__all__ = ["CHECK_GRACE_SECONDS", "LEASE_SECONDS", "WAIT_SECONDS", "Renewal", "RenewalUnchecked"]
-
-LEASE_SECONDS = 45
-"""Longer than the requests of one renewal take together, so that a lease is lost only by a process that died; shorter than a client may
-retry with its old refresh token."""
+__all__ = ["CHECK_GRACE_SECONDS", "WAIT_SECONDS", "Renewal", "RenewalUnchecked"]
 
 CHECK_GRACE_SECONDS = 300
 """How long a token whose check is due goes on while the provider does not answer."""
@@ -40,7 +36,6 @@ UNWRITTEN_SECONDS = 3600
 
 _POLL_SECONDS = 0.05
 _STORE_RETRY_SECONDS = 0.5
-_FRESH_SECONDS = 10  # a lease that took longer to get is taken anew: its rest may be shorter than the answer takes
 
 AskUpstream = Callable[[Grant], Awaitable[Grant]]
 """Asks the provider with the grant's refresh token, checks the answer, and returns the grant with the new tokens and claims."""
@@ -138,8 +133,11 @@ class Renewal:
             grant = await self._take_lease(grant_id, holder, key)
             if grant.ended or not self.is_due(grant):
                 return grant
-            if _holds(grant, holder):
-                return await self._renew_holding(grant, holder)
+            if holds(grant, holder):
+                renewed = await self._renew_holding(grant, holder)
+                if renewed is not None:
+                    return renewed
+                continue
             if self._clock.now() >= patience_ends:
                 raise Unavailable(reasons.UPSTREAM_UNAVAILABLE, "another process has asked for long, or has died over it")
             await self._clock.sleep(_POLL_SECONDS)
@@ -147,16 +145,16 @@ class Renewal:
     async def _take_lease(self, grant_id: str, holder: str, key: DataKey | None) -> Grant:
         def rule(grant: Grant) -> Grant:
             now = self._clock.now()
-            if grant.ended or not self.is_due(grant) or _is_anothers(grant.lease, holder, now):
+            if grant.ended or not self.is_due(grant) or is_anothers(grant, holder, now):
                 return grant
             if grant.upstream is not None and grant.upstream.has_ended(now, self.early):
                 _can_be_renewed(grant)
-            return replace(grant, lease=Lease(holder=holder, until=now + LEASE_SECONDS))
+            return take(grant, holder, now)
 
         try:
             await self._catch_up(grant_id)
             grant = await self._grants.change(grant_id, rule, key)
-            while grant is not None and self._was_held_up(grant.lease, holder):
+            while grant is not None and was_held_up(grant, holder, self._clock.now()):
                 grant = await self._grants.change(grant_id, rule, key)
         except RecordTooNew:
             raise
@@ -166,22 +164,20 @@ class Renewal:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
         return grant
 
-    def _was_held_up(self, lease: Lease | None, holder: str) -> bool:
-        """Whether this process stood still, or the store did, since it took the lease: another may be asking the provider by now, and
-        one that sees its refresh token twice ends the session (RFC 9700 §4.14.2)."""
-        return lease is not None and lease.holder == holder and lease.until - self._clock.now() < LEASE_SECONDS - _FRESH_SECONDS
-
-    async def _renew_holding(self, grant: Grant, holder: str) -> Grant:
+    async def _renew_holding(self, grant: Grant, holder: str) -> Grant | None:
+        """Ask, and give the grant as it is then; None where another took the lease meanwhile, so that this answer does not count."""
         try:
             answer = await self._ask_upstream(grant)
         except UpstreamMisconfigured:
             await self._release(grant.id, holder)
             raise
         except UpstreamRefused as refusal:
-            await self._grants.end(grant.id, refusal.reason, detail=refusal.detail, only_if=lambda now: _holds(now, holder))
+            await self._grants.end(
+                grant.id, refusal.reason, detail=refusal.detail, only_if=lambda current: holds(current, holder)
+            )
             current = await self._grants.load(grant.id, grant.data_key)
             if current is not None and not current.ended:
-                return current  # the lease ran out and another process asked meanwhile: its answer counts
+                return None
             raise
         except RenewalUnchecked as unchecked:
             await self._write_down(unchecked.grant, holder)
@@ -193,7 +189,7 @@ class Renewal:
         emit(Event(name="upstream_refreshed", client_id=grant.client_id[:24], subject=grant.subject, grant_id=grant.id))
         if renewed is None:
             raise UpstreamRefused(reasons.GRANT_UNKNOWN)
-        return renewed
+        return renewed if renewed.ended or renewed.upstream is answer.upstream else None
 
     async def _write_down(self, answer: Grant, holder: str) -> Grant | None:
         """Keep what the provider answered; None if the grant is gone.
@@ -228,31 +224,15 @@ class Renewal:
             self._unwritten.pop(grant_id, None)
 
     async def _merged(self, answer: Grant, holder: str) -> Grant | None:
-        merged = await self._grants.change(answer.id, lambda current: _merge(current, answer, holder), answer.data_key)
+        merged = await self._grants.change(answer.id, lambda current: merge(current, answer, holder), answer.data_key)
         if self._take_back is not None and (merged is None or merged.ended):
             await self._take_back(answer)
         return merged
 
     async def _release(self, grant_id: str, holder: str) -> None:
-        await self._grants.change(grant_id, lambda grant: replace(grant, lease=None) if _holds(grant, holder) else grant)
+        await self._grants.change(grant_id, lambda grant: release(grant, holder))
 
 
 def _can_be_renewed(grant: Grant) -> None:
     if grant.upstream is None or not grant.upstream.is_renewable:
         raise UpstreamRefused(reasons.GRANT_EXPIRED, "the provider's token ended and it gave no refresh token")
-
-
-def _holds(grant: Grant, holder: str) -> bool:
-    return grant.lease is not None and grant.lease.holder == holder
-
-
-def _is_anothers(lease: Lease | None, holder: str, now: float) -> bool:
-    return lease is not None and lease.holder != holder and lease.until > now
-
-
-def _merge(current: Grant, answer: Grant, holder: str) -> Grant:
-    """Take over what the provider answered, unless the grant ended or the lease went to someone else meanwhile (fencing)."""
-    if current.ended or not _holds(current, holder) or current.lacks_its_key:
-        return current
-    scopes = tuple(scope for scope in current.scopes if scope in answer.scopes)
-    return replace(current, upstream=answer.upstream, claims=answer.claims, identity=answer.identity, scopes=scopes, lease=None)

@@ -1,6 +1,6 @@
 """``/admin/sessions``: sessions in hand, for the operator's own programs. There only where ``admin_token`` is set.
 
-The token is compared before anything of the request is read. It opens nothing else, and no token of a session opens this.
+The token is compared before anything of the request but its method is read. It opens nothing else, and no token of a session opens this.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def routes(hall: Hall, admin_token: str) -> list[BaseRoute]:
 
 
 def _for_the_operator(admin_token: str, handler: Endpoint) -> Endpoint:
-    """`handler` for who has the token; everyone else learns that they have not, whatever they sent."""
+    """`handler` for who has the token; everyone else learns that they have not, whatever they sent by one of its methods."""
     expected = hashlib.sha256(admin_token.encode()).digest()
 
     async def guarded(request: Request) -> Response:

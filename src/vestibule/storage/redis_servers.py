@@ -41,6 +41,11 @@ _PLAIN: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valke
 SCHEMES: Final = frozenset(f"{scheme}{suffix}" for scheme in _PLAIN for suffix in ("", "+sentinel", "+cluster"))
 """What a URL may start with; the ``s`` is TLS."""
 
+# In place of the error and without it: its text may repeat the URL, and with it a password; a traceback would show it.
+_MISUNDERSTOOD: Final = (
+    "client_storage: the URL of the Redis or Valkey server cannot be understood; port and database are numbers, and reserved characters"
+    " in a password are percent-encoded."
+)
 _MAX_CONNECTIONS = 50
 _CLUSTER_OPTIONS: Final = frozenset(inspect.signature(RedisCluster).parameters)
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
@@ -57,7 +62,7 @@ def client_builder(url: str, *, timeout: float) -> Builder:
     Raises:
         ConfigurationError: the URL cannot be understood.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     scheme, _, kind = parts.scheme.partition("+")
     build = {"": _single, "sentinel": _sentinel, "cluster": _cluster}.get(kind)
     if scheme not in _PLAIN or build is None:
@@ -67,11 +72,14 @@ def client_builder(url: str, *, timeout: float) -> Builder:
     except ConfigurationError:
         raise
     except (ValueError, RedisError):
-        # The text of the error may repeat the URL, and with it a password; a traceback would show it.
-        raise ConfigurationError(
-            f"client_storage: the {parts.scheme}:// URL cannot be understood; port and database are numbers, and reserved characters"
-            " in a password are percent-encoded."
-        ) from None
+        raise ConfigurationError(_MISUNDERSTOOD) from None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ConfigurationError(_MISUNDERSTOOD) from None
 
 
 def same_server(client: Redis, *, timeout: float) -> Builder | None:

@@ -17,6 +17,7 @@ __all__ = ["check_database", "check_options", "read_url"]
 
 _FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NOT_OF_A_CONNECTION: Final = ("max_connections", "timeout", "ssl")  # of the pool, or told by the class of the connection
+_OPTION: Final = re.compile(r"\w+")
 _BAD_VALUE: Final = re.compile(r"Invalid value for '(\w+)'")
 
 
@@ -38,6 +39,8 @@ def read_url(parts: SplitResult) -> dict[str, Any]:
         ValueError: the URL cannot be understood.
     """
     for option, value in parse_qsl(parts.query, keep_blank_values=True):
+        if not _OPTION.fullmatch(option):
+            raise ValueError("what stands after a question mark is the rest of a password")
         if not value:
             raise ConfigurationError(f"client_storage: the option {option[:40]} of the {parts.scheme}:// URL has no value.")
     try:

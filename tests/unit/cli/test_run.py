@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from tests.interop.processes import environment, free_port, listening
 
 from vestibule.cli import main
+from vestibule.cli.ports import check_can_listen
 from vestibule.cli.run import load_application
 from vestibule.cli.server_file import find_server, kind_of
 from vestibule.errors import ConfigurationError
@@ -204,3 +207,22 @@ def test_a_host_that_is_not_this_machine_is_told(host: str, words: str, folder: 
     result = runner.invoke(main, ["run", "notes_server.py", "--host", host])
     assert result.exit_code == 1
     assert words in result.stderr
+
+
+def test_a_kind_of_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where IPv6 is off, and localhost stands for ::1 too."""
+    real = socket.socket
+
+    class Lacking(real):
+        def __init__(self, family: int = -1, kind: int = -1, protocol: int = -1, fileno: int | None = None) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, kind, protocol, fileno)
+
+    def both(host: object, port: int, *_: object, **__: object) -> list[Any]:
+        rest = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(socket.AF_INET6, *rest, ("::1", port, 0, 0)), (socket.AF_INET, *rest, ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "socket", Lacking)
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    check_can_listen("localhost", 0)

@@ -124,6 +124,9 @@ def test_a_store_whose_library_is_missing_names_its_extra(
         "redis://user:hunter2@host?socket_timeout=hunter2",
         "redis+sentinel://user:hunter2@host",
         "redis+cluster://user:hunter2@host:port",
+        "redis://user:hunter2\u2100@host",
+        "redis://user:hunter2[@host",
+        "redis://user:?hunter2@host",
         "redis+other://user:hunter2@host",
     ],
 )
