@@ -160,6 +160,19 @@ async def test_a_host_that_says_nothing_leaves_time_for_the_others(
         await store.aclose()
 
 
+async def test_of_a_server_that_falls_silent_no_connection_is_tried_again(postgres_server: PostgresServer, table: str) -> None:
+    """Each of them would take the time of a verb before the next host is asked."""
+    with running(PostgresServer()) as silent:
+        hosts = f"127.0.0.1:{silent.port},127.0.0.1:{postgres_server.port}"
+        store = PostgresStore(f"postgresql://vestibule@{hosts}/postgres", table=table, timeout=2)
+        await asyncio.gather(*(store.put_new(f"a/{number}", b"", 60) for number in range(5)))
+        silent.freeze()
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            await store.get("a/1")
+        assert await store.get("a/1") is None
+        await store.aclose()
+
+
 async def test_a_host_that_only_reads_is_passed_over(postgres_server: PostgresServer, table: str) -> None:
     with running(PostgresServer(default_transaction_read_only="on")) as reading:
         hosts = f"127.0.0.1:{reading.port},127.0.0.1:{postgres_server.port}"
