@@ -80,6 +80,11 @@ async def test_tls_and_the_certificate_hold_for_sentinels_too(two_masters, tmp_p
         store = RedisStore(f"rediss+sentinel://localhost:{sentinel_port}/sessions/0?ssl_ca_certs={certificate}")
         await works(store)
         await store.aclose()
+        for place in (f"{sentinel_port}/sessions", f"{sentinel_port}/others?ssl_ca_certs={certificate}"):
+            stranger = RedisStore(f"rediss+sentinel://localhost:{place}")
+            with pytest.raises(Unavailable, match="no Sentinel that can be reached"):
+                await stranger.get("a/1")
+            await stranger.aclose()
 
 
 async def test_a_connection_that_was_closed_under_a_verb_is_trouble_of_the_store(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from vestibule.storage.remote import network_trouble
 
@@ -24,6 +25,10 @@ _TROUBLE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (exceptions.MovedError, "the server is one of a cluster: its URL is redis+cluster://host:port"),
     (exceptions.TimeoutError, "the server does not answer in time"),
     (TimeoutError, "the server does not answer in time"),
+    (
+        MasterNotFoundError,
+        "no Sentinel that can be reached, with the TLS and credentials of the URL, names a master of the service",
+    ),
     (exceptions.ConnectionError, "the server cannot be reached"),
     (exceptions.RedisClusterException, "no server of the cluster can be reached"),
     (OSError, "the server cannot be reached"),
