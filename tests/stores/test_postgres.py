@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.stores.servers import PostgresServer
+from tests.races.air import until
+from tests.stores.servers import PostgresServer, running
 
 from vestibule.errors import ConfigurationError, Unavailable
 from vestibule.storage import postgres_schema
@@ -140,6 +142,43 @@ async def test_a_purge_looks_at_no_more_rows_than_it_removes(
     assert len(seen) >= 3
     assert max(seen) <= 100, "\n".join(plan)
     await store.aclose()
+
+
+@pytest.mark.parametrize("attributes", ["primary", "any"])
+async def test_a_host_that_says_nothing_leaves_time_for_the_others(
+    postgres_server: PostgresServer, table: str, attributes: str
+) -> None:
+    """A machine that lost its power refuses no connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{postgres_server.port}"
+        store = PostgresStore(
+            f"postgresql://vestibule@{hosts}/postgres?target_session_attrs={attributes}", table=table, timeout=2
+        )
+        assert await store.put_new("a/1", b"", 60)
+        store.announcements.listen(lambda _: None)
+        await until(lambda: store.announcements.are_heard)
+        await store.aclose()
+
+
+async def test_of_a_server_that_falls_silent_no_connection_is_tried_again(postgres_server: PostgresServer, table: str) -> None:
+    """Each of them would take the time of a verb before the next host is asked."""
+    with running(PostgresServer()) as silent:
+        hosts = f"127.0.0.1:{silent.port},127.0.0.1:{postgres_server.port}"
+        store = PostgresStore(f"postgresql://vestibule@{hosts}/postgres", table=table, timeout=2)
+        await asyncio.gather(*(store.put_new(f"a/{number}", b"", 60) for number in range(5)))
+        silent.freeze()
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            await store.get("a/1")
+        assert await store.get("a/1") is None
+        await store.aclose()
+
+
+async def test_a_host_that_only_reads_is_passed_over(postgres_server: PostgresServer, table: str) -> None:
+    with running(PostgresServer(default_transaction_read_only="on")) as reading:
+        hosts = f"127.0.0.1:{reading.port},127.0.0.1:{postgres_server.port}"
+        store = PostgresStore(f"postgresql://vestibule@{hosts}/postgres?target_session_attrs=read-write", table=table)
+        assert await store.put_new("a/1", b"", 60)
+        await store.aclose()
 
 
 @pytest.mark.parametrize("name", ["records; DROP TABLE x", "Records", '"records"', "a.b.c", "", "x" * 60])

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.stores.servers import PostgresServer, RedisServer
+from tests.stores.servers import PostgresServer, RedisServer, running
 from tests.stores.trouble import recovered, refused
 
+from vestibule.errors import Unavailable
 from vestibule.storage.postgres import PostgresStore
 from vestibule.storage.redis import RedisStore
 
@@ -142,6 +143,25 @@ async def test_a_single_redis_is_no_cluster(redis_server: RedisServer) -> None:
     store = RedisStore(redis_server.url.replace("redis://", "redis+cluster://").removesuffix("/0"))
     assert "is no cluster" in (await refused(store.get("a/1"))).detail
     await store.aclose()
+
+
+async def test_one_server_of_a_cluster_is_told_from_a_single_one(cluster: str) -> None:
+    store = RedisStore(cluster.replace("redis+cluster", "redis"))
+    details = set()
+    for number in range(20):  # some of them are its own
+        try:
+            await store.get(f"a/{number}")
+        except Unavailable as error:
+            details.add(error.detail)
+    assert details == {"the server is one of a cluster: its URL is redis+cluster://host:port"}
+    await store.aclose()
+
+
+async def test_a_cluster_that_is_down_is_told() -> None:
+    with running(RedisServer("--cluster-enabled", "yes")) as alone:
+        store = RedisStore(alone.url)
+        assert (await refused(store.get("a/1"))).detail == "the cluster is down, or the part of it that has the record"
+        await store.aclose()
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ class PostgresStore:
     async def _renew(self, error: Exception) -> None:
         """Let go of connections to a server that is not, or no longer, the right one, and look anew for a table that is gone."""
         opened = self._pools.here()
-        if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and opened.pool is not None:
-            await opened.pool.expire_connections()  # after a failover its name may stand for another
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError | TimeoutError) and opened.pool is not None:
+            await opened.pool.expire_connections()  # another one may be in its place, or soon be
         if isinstance(error, asyncpg.UndefinedTableError):
             opened.has_table = False

@@ -13,6 +13,7 @@ import asyncpg
 
 from vestibule.errors import Unavailable
 from vestibule.storage.announcements import Ear, NotHeard
+from vestibule.storage.postgres_pool import connect
 
 __all__ = ["PostgresChannel", "part_listen_url"]
 
@@ -58,7 +59,7 @@ class PostgresChannel:
         """See :meth:`~vestibule.storage.announcements.Channel.open`."""
         waiting: asyncio.Queue[str | None] = asyncio.Queue(_MOST_WAITING)
         async with asyncio.timeout(self._timeout):
-            connection = await asyncpg.connect(**self._settings, statement_cache_size=0)
+            connection = await connect(**self._settings, statement_cache_size=0)
         try:
             async with asyncio.timeout(self._timeout):
                 await connection.add_listener(self._name, lambda *heard: _put(waiting, heard[-1]))

@@ -77,7 +77,7 @@ def _check_option(name: str, option: str, value: str) -> None:
     if option == "port":
         for port in value.split(","):
             _check_port(name, port)
-    if option in _FILES and value != "system":
+    if option in _FILES:
         check_file(f"{name}: {option}", value)
     meant = get_close_matches(option, _KNOWN, 1, _ALIKE) if option not in _KNOWN else ()
     if meant:

@@ -30,7 +30,7 @@ from vestibule.storage.health import Health
 from vestibule.storage.protocol import Record, new_version
 from vestibule.storage.redis_channel import RedisChannel
 from vestibule.storage.redis_servers import Builder, Client, client_builder, close, ready, reconnect, same_server, weaknesses
-from vestibule.storage.redis_trouble import FAILURES, kind_of, trouble
+from vestibule.storage.redis_trouble import FAILURES, closed_meanwhile, kind_of, trouble
 from vestibule.storage.remote import PerLoop, shown_url
 
 __all__ = ["RedisStore"]
@@ -172,7 +172,8 @@ class RedisStore:
     ) -> _Answer:
         try:
             async with asyncio.timeout_at(deadline):
-                answer = await verb(await ready(self._clients.here()))
+                with closed_meanwhile():
+                    answer = await verb(await ready(self._clients.here()))
         except FAILURES as error:
             if issubclass(kind_of(error), exceptions.ReadOnlyError):
                 with suppress(*FAILURES):
@@ -198,11 +199,12 @@ class RedisStore:
         batch: list[str] = []
         try:
             client = await ready(self._clients.here())
-            async for name in client.scan_iter(match=_literally(self._prefix + prefix) + "*", count=1000):
-                batch.append(name.decode().removeprefix(self._prefix))
-                if len(batch) == _SCANNED_AT_ONCE:
-                    yield batch
-                    batch = []
+            with closed_meanwhile():
+                async for name in client.scan_iter(match=_literally(self._prefix + prefix) + "*", count=1000):
+                    batch.append(name.decode().removeprefix(self._prefix))
+                    if len(batch) == _SCANNED_AT_ONCE:
+                        yield batch
+                        batch = []
         except FAILURES as error:
             raise self._health.failed(trouble(error), is_read=True) from error
         yield batch

@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from vestibule.errors import ConfigurationError
+from vestibule.storage.redis_masters import MasterPool
 from vestibule.storage.redis_url import check_database, check_options, read_url
 
 __all__ = [
@@ -93,9 +94,11 @@ def same_server(client: Redis, *, timeout: float) -> Builder | None:
 
 
 async def ready(client: Client) -> Client:
-    """The client, after a cluster's has its map: without one it would ask any server."""
+    """The client, after a cluster's has its map: without one it would ask any server. One with Sentinels asks them now and then."""
     if isinstance(client, RedisCluster):
         await client.initialize()
+    elif isinstance(client.connection_pool, MasterPool):
+        client.connection_pool.look()
     return client
 
 
@@ -122,9 +125,11 @@ async def one_server(build: Builder) -> Redis:
 
 async def close(client: Client) -> None:
     """Close the client's connections, also those to Sentinels, which it would leave open."""
-    await client.aclose()
     pool = None if isinstance(client, RedisCluster) else client.connection_pool
-    if isinstance(pool, SentinelConnectionPool):
+    if isinstance(pool, MasterPool):
+        await pool.stop()
+    await client.aclose()
+    if isinstance(pool, MasterPool):
         for sentinel in pool.sentinel_manager.sentinels:
             await sentinel.aclose()
 
@@ -179,11 +184,13 @@ def _sentinel(parts: SplitResult, options: dict[str, Any]) -> Builder:
     addresses, read = _several(parts._replace(path=f"/{database}", query=urlencode(query)))
     check_options(parts, SSLConnection if read.get("ssl") else Connection, read)
     chosen = options | read
-    tls = {"ssl": True} if chosen.get("ssl") else {}
+    tls = {name: value for name, value in chosen.items() if name.partition("_")[0] == "ssl"}
+    # One that says nothing must leave time to ask the others within a verb: it may be on the machine that the master was on.
+    patience = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), options["socket_timeout"] / (len(addresses) + 1))
 
     def build() -> Client:
-        sentinel: Any = Sentinel(addresses, sentinel_kwargs=options | tls | own, **chosen)  # type: ignore[no-untyped-call]
-        client: Client = sentinel.master_for(service)
+        sentinel: Any = Sentinel(addresses, sentinel_kwargs=options | patience | tls | own, **chosen)  # type: ignore[no-untyped-call]
+        client: Client = sentinel.master_for(service, connection_pool_class=MasterPool)
         return client
 
     return build
