@@ -282,6 +282,13 @@ async def test_between_two_announcements_others_have_their_turn(redis_server: Re
     await store.aclose()
 
 
+async def end_all_tasks() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 def test_a_server_that_stops_leaves_nothing_behind(backend, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever runs it ends the event loop, and closes no channel."""
     _, make = backend
@@ -292,6 +299,7 @@ def test_a_server_that_stops_leaves_nothing_behind(backend, caplog: pytest.LogCa
         assert channel is not None
         channel.listen(lambda _: None)
         await until(lambda: channel.are_heard)
+        await end_all_tasks()  # as the end of a loop does, and before the connections go, which the channel may just be using
         await (close(store._clients.here()) if isinstance(store, RedisStore) else store._pools.here().pool.close())
 
     asyncio.run(serve())
