@@ -18,14 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vestibule.clock import SystemClock
 from vestibule.grants.model import Grant, Rotation
 from vestibule.grants.store import Grants
 from vestibule.grants.tokens import RefreshToken, new_grant_id
+from vestibule.grants.user_index import Entries, UserIndex
 from vestibule.keys.keyring import KeyRing
 from vestibule.keys.sealing import Sealer
-from vestibule.storage.protocol import Record, new_version
+from vestibule.storage.memory import MemoryStore
+from vestibule.storage.protocol import Record
 from vestibule.storage.sealed import SealedRecords
+from vestibule.testing import FakeClock
 
 SIGNING_KEY = "one-key-for-every-instance-of-this-benchmark-0123456789"
 DAY = 86_400
@@ -75,19 +77,8 @@ class Maker:
 KEYRING = KeyRing.from_secrets(SIGNING_KEY)
 
 
-class Rows:
-    """Takes what would be written to a store."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-
-    async def put_new(self, key: str, value: bytes, ttl: float) -> bool:
-        self.rows.append((key, Record(value, new_version(), time.time() + ttl)))
-        return True
-
-
 def make(maker: Maker, numbers: range, file: Path) -> None:
-    """Seal the grants of these numbers, in two processes, into a file."""
+    """Seal what the sign-ins of these numbers write, in two processes, into a file. Every user's sessions are all among them."""
     chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
     with multiprocessing.Pool(2) as pool, file.open("wb") as written:
         for rows in pool.imap(partial(_sealed, maker), chunks):
@@ -95,15 +86,25 @@ def make(maker: Maker, numbers: range, file: Path) -> None:
 
 
 def _sealed(maker: Maker, numbers: range) -> list[Row]:
-    rows: Any = Rows()
-    grants = Grants(SealedRecords(rows, Sealer(KEYRING)), SystemClock())
+    return asyncio.run(_signed_in(maker, numbers))
 
-    async def fill() -> None:
-        for number in numbers:
-            await grants.create(maker.grant(number))
 
-    asyncio.run(fill())
-    return rows.rows
+async def _signed_in(maker: Maker, numbers: range) -> list[Row]:
+    """What the sign-ins write: the grants, and the list of each user's."""
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    records = SealedRecords(store, Sealer(KEYRING))
+    grants = Grants(records, clock)
+    index = UserIndex(records, KEYRING, clock, issuer=maker.template["issuer"], life=SESSION_DAYS * DAY)
+    for number in numbers:
+        grant = maker.grant(number)
+        clock.advance(grant.created_at - clock.now())
+        await grants.create(replace(grant, listed=await index.add(grant, _unchanged)))
+    return [row async for row in store.scan("")]
+
+
+async def _unchanged(entries: Entries) -> Entries:
+    return entries
 
 
 def read(file: Path) -> Iterator[list[Row]]:
