@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -192,30 +193,37 @@ async def test_a_provider_that_is_away_costs_no_session(trouble):
     assert (await house.refresh(client, client.tokens["refresh_token"])).status == 200
 
 
+def before_it_answers(provider: Any, act: Callable[[Any], Awaitable[object]]) -> Any:
+    """The provider's application, which does something between giving tokens and sending them."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: Any) -> None:
+            if scope["path"].endswith("/token") and message["type"] == "http.response.body":
+                await act(json.loads(message["body"]))
+            await send(message)
+
+        await provider(scope, receive, answer)
+
+    return app
+
+
 @pytest.mark.spec("PX-13")
 async def test_tokens_that_come_for_a_session_that_has_ended_are_taken_back(monkeypatch: pytest.MonkeyPatch):
     """Its end told the provider of the tokens before them, and nobody else knows these."""
     house = House(access_token_seconds=SOON)
     client = await house.signed_in()
-    answered: list[dict[str, Any]] = []
-    provider = house.idp.app
+    given: list[dict[str, str]] = []
 
-    async def slow_provider(scope: Any, receive: Any, send: Any) -> None:
-        async def answer(message: Any) -> None:
-            if scope["path"].endswith("/token") and message["type"] == "http.response.body":
-                answered.append(json.loads(message["body"]))
-                await house.revoke(client, client.tokens["refresh_token"])
-            await send(message)
+    async def revoke(tokens: dict[str, str]) -> None:
+        given.append(tokens)
+        await house.revoke(client, client.tokens["refresh_token"])
 
-        await provider(scope, receive, answer)
-
-    monkeypatch.setattr(house.idp, "app", slow_provider)
+    monkeypatch.setattr(house.idp, "app", before_it_answers(house.idp.app, revoke))
     house.open()
     house.clock.advance(SOON + 1)
     assert (await house.call(client.tokens["access_token"])).status == 401
-    [given] = answered
     told = [request.parameters["token"] for request in house.idp.requests_to("revoke")]
-    assert told[-2:] == [given["refresh_token"], given["access_token"]]
+    assert told[-2:] == [given[0]["refresh_token"], given[0]["access_token"]]
 
 
 @pytest.mark.spec("PX-13")
@@ -223,18 +231,12 @@ async def test_a_session_whose_record_is_gone_when_its_new_tokens_come_is_over(m
     """The store was emptied meanwhile, for example."""
     house = House(access_token_seconds=SOON)
     client = await house.signed_in()
-    provider = house.idp.app
 
-    async def slow_provider(scope: Any, receive: Any, send: Any) -> None:
-        async def answer(message: Any) -> None:
-            if scope["path"].endswith("/token") and message["type"] == "http.response.body":
-                for key, record in [found async for found in house.store.scan("grant/")]:
-                    await house.store.swap(key, record.version, None, 1)
-            await send(message)
+    async def empty_the_store(_: object) -> None:
+        for key, record in [found async for found in house.store.scan("grant/")]:
+            await house.store.swap(key, record.version, None, 1)
 
-        await provider(scope, receive, answer)
-
-    monkeypatch.setattr(house.idp, "app", slow_provider)
+    monkeypatch.setattr(house.idp, "app", before_it_answers(house.idp.app, empty_the_store))
     house.open()
     house.clock.advance(SOON + 1)
     assert (await house.call(client.tokens["access_token"])).status == 401

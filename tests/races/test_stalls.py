@@ -110,9 +110,11 @@ class Two:
         await Renewal(self.second, self.provider.ask, self.clock).renewed(self.grant)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def two_servers(clock: FakeClock) -> tuple[House, House]:
+    """Two processes of one server. The first can be held up at a verb of its store."""
+    inner = MemoryStore(clock)
+    first = House(store=PausingStore(inner), clock=clock)
+    return first, House(store=inner, clock=clock, provider=first.idp)
 
 
 @pytest.fixture
@@ -277,9 +279,7 @@ async def test_once_it_was_answered_the_minute_for_a_retry_is_what_it_was(clock:
 @pytest.mark.spec("RF-04")
 @pytest.mark.parametrize("came", ["before", "after"])
 async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_nothing(clock: FakeClock, came: str):
-    inner = MemoryStore(clock)
-    first = House(store=PausingStore(inner), clock=clock)
-    second = House(store=inner, clock=clock, provider=first.idp)
+    first, second = two_servers(clock)
     client = await first.signed_in()
     token, rotated = client.tokens["refresh_token"], {}
 
@@ -300,9 +300,7 @@ async def test_a_refresh_that_was_held_up_while_its_successor_was_used_ends_noth
 
 @pytest.mark.spec("RF-03")
 async def test_a_refresh_that_was_held_up_over_three_rotations_counts_as_any_older_one(clock: FakeClock):
-    inner = MemoryStore(clock)
-    first = House(store=PausingStore(inner), clock=clock)
-    second = House(store=inner, clock=clock, provider=first.idp)
+    first, second = two_servers(clock)
     client = await first.signed_in()
     token, rotated = client.tokens["refresh_token"], dict(client.tokens)
 
@@ -319,9 +317,7 @@ async def test_a_refresh_that_was_held_up_over_three_rotations_counts_as_any_old
 @pytest.mark.spec("TK-05")
 @pytest.mark.parametrize("came", ["before", "after"])
 async def test_a_code_that_was_held_up_while_a_second_post_of_it_was_answered_ends_nothing(clock: FakeClock, came: str):
-    inner = MemoryStore(clock)
-    first = House(store=PausingStore(inner), clock=clock)
-    second = House(store=inner, clock=clock, provider=first.idp)
+    first, second = two_servers(clock)
     client = await first.client()
     code, attempt = await first.code(client)
     tokens: dict[str, str] = {}
