@@ -198,12 +198,15 @@ class PostgresServer(Server):
         subprocess.run([self.programs / program, *arguments], check=True, **QUIET)
 
     def freeze(self) -> None:
-        for process in self._family():
-            os.kill(process, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
         for process in self._family():
-            os.kill(process, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # one that served a connection may just have ended with it
+                os.kill(process, number)
 
     def _family(self) -> list[int]:
         if self.process is None:
