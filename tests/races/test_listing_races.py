@@ -34,7 +34,7 @@ async def listed(house: House, user: str = "alice") -> set[str]:
 
 
 async def stored(house: House) -> set[str]:
-    records = house.proxy.hall.listing._records
+    records = house.proxy.hall.grants._records
     return {record["id"] async for record in records.scan("grant/") if not record["ended"]}
 
 
@@ -68,7 +68,6 @@ async def test_parallel_sign_ins_at_the_cap_stay_below_it(seed):
     hall = house.proxy.hall
     [pattern] = await hall.listing.of_user("alice")
     small = Listing(
-        hall.listing._records,
         hall.grants,
         hall.listing._index,
         hall.clock,
@@ -119,7 +118,7 @@ async def beside(street: Street) -> tuple[list[Grant], set[str]]:
     keyring, clock = KeyRing.from_secrets(KEY), SystemClock()
     records = SealedRecords(store, Sealer(keyring))
     index = UserIndex(records, keyring, clock, issuer=street.base_url, life=30 * 86_400)
-    listing = Listing(records, Grants(records, clock), index, clock, end=_nothing)
+    listing = Listing(Grants(records, clock), index, clock, end=_nothing)
     try:
         told = await listing.of_user("alice")
         return told, {record["id"] async for record in records.scan("grant/") if not record["ended"]}

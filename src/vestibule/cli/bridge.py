@@ -64,4 +64,4 @@ def _quietly() -> Iterator[None]:
 
 def store_of(bridge: OAuthProxy) -> Store:
     """Where the bridge keeps its sessions."""
-    return bridge.hall.listing.store
+    return bridge.hall.grants.store

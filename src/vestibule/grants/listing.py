@@ -18,8 +18,6 @@ from vestibule.grants.session_filter import SessionFilter
 from vestibule.grants.store import Grants
 from vestibule.grants.user_index import Entries, UserIndex
 from vestibule.reasons import Reason
-from vestibule.storage.protocol import Store
-from vestibule.storage.sealed import SealedRecords
 
 __all__ = ["MAX_SESSIONS", "Listing"]
 
@@ -40,8 +38,7 @@ class Listing:
     """The sessions of one authorization server.
 
     Args:
-        records: the sealed store.
-        grants: the records of sessions in it.
+        grants: the records of sessions.
         index: which of them a user has.
         clock: the time.
         end: ends a session that makes room for a newer one.
@@ -50,7 +47,6 @@ class Listing:
 
     def __init__(
         self,
-        records: SealedRecords,
         grants: Grants,
         index: UserIndex,
         clock: Clock,
@@ -58,17 +54,11 @@ class Listing:
         end: End,
         most: int = MAX_SESSIONS,
     ) -> None:
-        self._records = records
         self._grants = grants
         self._index = index
         self._clock = clock
         self._end = end
         self._most = most
-
-    @property
-    def store(self) -> Store:
-        """Where the sessions are kept."""
-        return self._records.store
 
     async def of_user(self, subject: str, *, ended: bool = False) -> list[Grant]:
         """The user's sessions, the newest first: those that live, and with `ended` those that have ended and are still kept.
@@ -134,9 +124,8 @@ class Listing:
         if not grant.has_user:
             return False
         entries = await self._index.entries(grant.subject)
-        for grant_id in sorted(
-            entries.keys() - {grant.id}, key=entries.__getitem__
-        ):  # whoever ends them all begins with the newest
+        # The oldest first: whoever ends them all begins with the newest.
+        for grant_id in sorted(entries.keys() - {grant.id}, key=entries.__getitem__):
             if await self._is_in_use(grant_id, grant.subject):
                 return True
         return False

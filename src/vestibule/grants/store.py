@@ -17,6 +17,7 @@ from vestibule.grants.formats import RecordTooNew
 from vestibule.grants.last_use import is_due, with_use
 from vestibule.grants.model import Grant
 from vestibule.storage.announcements import Hearer, announcements_of
+from vestibule.storage.protocol import Store
 from vestibule.storage.sealed import SealedRecords
 
 __all__ = ["Grants", "record_key"]
@@ -66,6 +67,11 @@ class Grants:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._listeners: list[Callable[[Grant], object]] = []
         self._note_again_at = 0.0
+
+    @property
+    def store(self) -> Store:
+        """Where the grants are kept."""
+        return self._records.store
 
     def on_change(self, listener: Callable[[Grant], object]) -> None:
         """Call `listener` with every grant that this process changes or finds ended, before that is answered."""

@@ -108,9 +108,8 @@ class UserIndex:
 
     async def _read(self, key: str) -> _List:
         content, version = await self._records.hold(key)
-        if (
-            content is None
-        ):  # one that does not open is replaced: put aside, it would keep its user from signing in until it ends
+        if content is None:
+            # One that does not open is replaced: put aside, it would keep its user from signing in until it ends.
             return _List({}, 0.0, version)
         return _List(_entries(content), float(content["until"]), version)
 

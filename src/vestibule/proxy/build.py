@@ -92,7 +92,7 @@ def build(proxy: OAuthProxy, options: Options, upstream: IdentityProvider, conta
     spent = SpentRecords(records)
     grants = Grants(records, clock, issuer=issuer)
     index = UserIndex(records, keyring, clock, issuer=issuer, life=options.session_life)
-    listing = Listing(records, grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason))
+    listing = Listing(grants, index, clock, end=lambda grant_id, reason: proxy.end_grant(grant_id, reason=reason))
     revocation = Revocation(grants, listing, upstream.revoke)
     early = options.token_expiry_threshold_seconds
     renewal = Renewal(grants, upstream.renew, clock, early=early, take_back=revocation.take_back)
