@@ -18,6 +18,7 @@ from tests.races.stores import WrappedStore
 from vestibule import OIDCConfiguration, OIDCProxy, get_access_token, reasons
 from vestibule.errors import Unavailable
 from vestibule.events import Event
+from vestibule.grants.model import Code, Grant, UpstreamSession
 from vestibule.storage.memory import MemoryStore
 from vestibule.storage.protocol import Record, Store
 from vestibule.testing import DevelopmentProvider, FakeClock, ScriptedClient, ScriptedUser
@@ -244,6 +245,22 @@ async def call_status(client: ScriptedClient, access_token: str | None = None) -
     bearer = f"Bearer {access_token or client.tokens['access_token']}"
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}
     return (await client.http.post(client.resource_url, json=message, headers={"authorization": bearer})).status_code
+
+
+def redeemed_grant(upstream: UpstreamSession, now: float) -> Grant:
+    """The record of a session whose code was spent just now."""
+    return Grant(
+        id="a-grant",
+        client_id="a-client",
+        redirect_uri="http://127.0.0.1/",
+        scopes=(),
+        resource="http://127.0.0.1/mcp",
+        subject="alice",
+        created_at=now,
+        expires_at=now + 86_400,
+        code=Code(digest="", expires_at=now, challenge="", redirect_uri="", spent_at=now),
+        upstream=upstream,
+    )
 
 
 def query_of(url: str) -> dict[str, str]:

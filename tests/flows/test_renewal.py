@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from tests.flows.stage import KEY
+from tests.flows.stage import KEY, redeemed_grant
 
 from vestibule import reasons
 from vestibule.errors import Unavailable
 from vestibule.grants.lease import LEASE_SECONDS
-from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
+from vestibule.grants.model import Grant, Lease, UpstreamSession
 from vestibule.grants.renewal import WAIT_SECONDS, Renewal, RenewalUnchecked
 from vestibule.grants.store import Grants
 from vestibule.keys.keyring import KeyRing
@@ -32,18 +32,7 @@ def grants(clock: FakeClock) -> Grants:
 async def due(grants: Grants, clock: FakeClock) -> Grant:
     """A session whose upstream token has just ended."""
     now = clock.now()
-    grant = Grant(
-        id="a-grant",
-        client_id="a-client",
-        redirect_uri="http://127.0.0.1/",
-        scopes=(),
-        resource="http://127.0.0.1/mcp",
-        subject="alice",
-        created_at=now,
-        expires_at=now + 86_400,
-        code=Code(digest="", expires_at=now, challenge="", redirect_uri="", spent_at=now),
-        upstream=UpstreamSession(access_token="first", refresh_token="one", expires_at=now),
-    )
+    grant = redeemed_grant(UpstreamSession(access_token="first", refresh_token="one", expires_at=now), now)
     await grants.create(grant)
     return grant
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.flows.stage import redeemed_grant
 from tests.races.house import KEY, House
 from tests.races.stores import WrappedStore
 
 from vestibule import reasons
 from vestibule.errors import Unavailable, UpstreamRefused
 from vestibule.grants.lease import LEASE_SECONDS
-from vestibule.grants.model import Code, Grant, Lease, UpstreamSession
+from vestibule.grants.model import Grant, Lease, UpstreamSession
 from vestibule.grants.rekeying import needed_keys
 from vestibule.grants.renewal import Renewal
 from vestibule.grants.store import Grants
@@ -123,18 +124,7 @@ async def two(clock: FakeClock) -> Two:
     inner, now = MemoryStore(clock), clock.now()
     pausing, sealer = PausingStore(inner), Sealer(KeyRing.from_secrets(KEY))
     first, second = (Grants(SealedRecords(store, sealer, clock), clock) for store in (pausing, inner))
-    grant = Grant(
-        id="a-grant",
-        client_id="a-client",
-        redirect_uri="http://127.0.0.1/",
-        scopes=(),
-        resource="http://127.0.0.1/mcp",
-        subject="alice",
-        created_at=now,
-        expires_at=now + 86_400,
-        code=Code(digest="", expires_at=now, challenge="", redirect_uri="", spent_at=now),
-        upstream=session(1, now),
-    )
+    grant = redeemed_grant(session(1, now), now)
     await second.create(grant)
     return Two(clock, pausing, StrictProvider(clock), first, second, grant)
 
